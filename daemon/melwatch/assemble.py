@@ -1,0 +1,75 @@
+"""From a configuration to something that works: the only place that wires things together."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from melwatch.dataset.layout import DatasetFolder, read_current
+from melwatch.errors import ConfigError
+from melwatch.library.rules import Rules
+from melwatch.manifest.database import FILE_NAME, open_manifest, read_manifest
+from melwatch.manifest.home import claim, find_state
+from melwatch.manifest.lock import locked
+from melwatch.pipeline import Pipeline
+from melwatch.spectrogram.recipe import Recipe
+from melwatch.spectrogram.windows import WindowPolicy
+from melwatch.workshop import Workshop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+    from sqlite3 import Connection
+
+    from melwatch.config import Config
+    from melwatch.progress import Progress
+
+
+def open_workshop(config: Config) -> Workshop:
+    """Gather what all work on a dataset has in common; writes nothing."""
+    folder = DatasetFolder(config.dataset.path)
+    current = read_current(folder)
+    settings = config.spectrogram
+    return Workshop(
+        config=config,
+        rules=Rules.of(
+            extensions=config.library.extensions, exclude=config.library.exclude, ignore=config.library.ignore
+        ),
+        recipe=Recipe.load(
+            settings.model, WindowPolicy(length_s=settings.window_s, per_track=settings.windows_per_track)
+        ),
+        folder=folder,
+        state=find_state(config.dataset.state, config.dataset.path, current["dataset_id"] if current else None),
+    )
+
+
+@contextmanager
+def open_for_work(shop: Workshop, now: datetime) -> Iterator[Connection]:
+    """Take the lock of the state folder and open the manifest for writing.
+
+    Raises `LockedError` where another melwatch is at work.
+    """
+    claim(shop.state, shop.folder.path)
+    with locked(shop.state.path, now), open_manifest(shop.state.path) as db:
+        yield db
+
+
+def has_manifest(shop: Workshop) -> bool:
+    """Whether anything is known yet."""
+    return (shop.state.path / FILE_NAME).exists()
+
+
+@contextmanager
+def open_for_reading(shop: Workshop) -> Iterator[Connection]:
+    """Open the manifest for looking; raises `ConfigError` where there is none yet."""
+    if not has_manifest(shop):
+        raise ConfigError(f"Nothing is known yet of {shop.folder.path}", "Run `melwatch sync` first.")
+    with read_manifest(shop.state.path) as db:
+        yield db
+
+
+@contextmanager
+def open_pipeline(shop: Workshop, progress: Progress, now: datetime) -> Iterator[Pipeline]:
+    """Make ready for passes."""
+    with open_for_work(shop, now) as db:
+        yield Pipeline(shop, db, progress)

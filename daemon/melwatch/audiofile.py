@@ -1,0 +1,153 @@
+"""A music file, opened once: its identity, its tags and its sound come from the same open file."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from melwatch.errors import FileChangedError, TrackError
+from melwatch.source import AudioSource
+from melwatch.system import stamp_of
+from melwatch.tag_bounds import AudioBounds, find_audio
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from io import FileIO
+
+    from melwatch.track import FileStamp
+
+HOLD_BYTES = 64 << 20
+"""Files up to this size are read into memory once; larger ones in blocks, as they are needed."""
+
+
+class OpenAudio:
+    """One open music file: where its audio lies, and the bytes of it.
+
+    `stamp` is what the system said of it when it was opened; `audio_start` and `audio_end` bound
+    the bytes that are hashed and decoded (the whole file if it is not an MP3 or in doubt).
+    """
+
+    def __init__(self, file: FileIO, path: bytes, stamp: FileStamp, hold_bytes: int) -> None:
+        self._file = file
+        self._held: bytes | None = None
+        self._may_hold = stamp.size <= hold_bytes
+        self.path = path
+        self.stamp = stamp
+        self.is_mp3 = path.lower().endswith(b".mp3")
+        self.whole = AudioSource(read=self.read_at, length=stamp.size, is_mp3=self.is_mp3)
+        bounds = find_audio(self.whole) if self.is_mp3 else AudioBounds(start=0, end=stamp.size)
+        self.audio_start = bounds.start
+        self.audio_end = bounds.end
+
+    @property
+    def head(self) -> AudioSource:
+        """The tags before the audio."""
+        return self._part(0, self.audio_start)
+
+    @property
+    def audio(self) -> AudioSource:
+        """What is hashed and decoded."""
+        return self._part(self.audio_start, self.audio_end)
+
+    @property
+    def tail(self) -> AudioSource:
+        """The tags after the audio."""
+        return self._part(self.audio_end, self.stamp.size)
+
+    def read_at(self, offset: int, n: int) -> bytes:
+        """Up to `n` bytes from `offset`, fewer only at the end of the file as it was opened."""
+        n = max(0, min(n, self.stamp.size - offset))
+        if not self._may_hold:
+            return self._read(offset, n)
+        if self._held is None:
+            self._held = self._read(0, self.stamp.size)
+        return self._held[offset : offset + n]
+
+    def check_unchanged(self) -> None:
+        """Raise `FileChangedError` unless file and path still are what was opened."""
+        try:
+            now = (os.fstat(self._file.fileno()), os.stat(self.path))
+        except OSError as error:
+            raise _changed() from error
+        if any(stamp_of(facts) != self.stamp for facts in now):
+            raise _changed()
+
+    def _part(self, start: int, end: int) -> AudioSource:
+        return AudioSource(
+            read=lambda offset, n: self.read_at(start + offset, n),
+            length=end - start,
+            is_mp3=self.is_mp3,
+        )
+
+    def _read(self, offset: int, n: int) -> bytes:
+        try:
+            self._file.seek(offset)
+            data = self._file.read(n) or b""
+            while len(data) < n and (more := self._file.read(n - len(data))):
+                data += more
+        except OSError as error:
+            raise _unreadable(error) from error
+        if len(data) < n:
+            raise _changed()
+        return data
+
+
+@contextmanager
+def open_audio(path: bytes, *, hold_bytes: int = HOLD_BYTES) -> Iterator[OpenAudio]:
+    """Open a music file for as long as the block lasts; whatever is not a plain file is refused."""
+    try:
+        descriptor = _open_shared(path)
+    except OSError as error:
+        raise _not_opened(path, error) from error
+    with open(descriptor, "rb", buffering=0) as file:
+        facts = os.fstat(descriptor)
+        if not stat.S_ISREG(facts.st_mode):
+            raise _not_regular()
+        yield OpenAudio(file, path, stamp_of(facts), hold_bytes)
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    import win32con
+    import win32file
+
+    def _open_shared(path: bytes) -> int:
+        """Open for reading so that the owner may rename or delete the file meanwhile."""
+        share = win32con.FILE_SHARE_READ | win32con.FILE_SHARE_WRITE | win32con.FILE_SHARE_DELETE
+        handle = win32file.CreateFileW(
+            os.fsdecode(path), win32con.GENERIC_READ, share, None, win32con.OPEN_EXISTING, 0, None
+        )
+        return msvcrt.open_osfhandle(handle.Detach(), os.O_RDONLY | os.O_BINARY)
+
+else:
+
+    def _open_shared(path: bytes) -> int:
+        """Open for reading without waiting for the other end of a FIFO."""
+        return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+
+
+def _changed() -> FileChangedError:
+    return FileChangedError("It changed while it was read", "It is looked at again at the next pass.")
+
+
+def _not_regular() -> TrackError:
+    return TrackError("It is not a plain file", "Remove it or exclude it.", reason="not_regular")
+
+
+def _unreadable(error: OSError) -> TrackError:
+    what = f"It cannot be read: {error.strerror or error}"
+    return TrackError(what, "Check its permissions and the disk.", reason="unreadable")
+
+
+def _not_opened(path: bytes, error: OSError) -> TrackError | FileChangedError:
+    """What it means that a file could not be opened."""
+    if error.errno == errno.ENOENT and not os.path.islink(path):
+        return FileChangedError("It is gone", "It is looked at again at the next pass.")
+    if error.errno in {errno.ENOENT, errno.ELOOP, errno.ENXIO, errno.EISDIR, errno.ENODEV}:
+        return _not_regular()
+    return _unreadable(error)

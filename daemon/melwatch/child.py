@@ -1,0 +1,55 @@
+"""Running one function in a process of its own, so that what it imports and allocates ends with it."""
+
+from __future__ import annotations
+
+import traceback
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from melwatch import system
+from melwatch.errors import MelwatchError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from multiprocessing.connection import Connection
+
+Args = ParamSpec("Args")
+Result = TypeVar("Result")
+
+
+class ChildDiedError(MelwatchError):
+    """The child process ended without an answer."""
+
+
+def run_in_child(work: Callable[Args, Result], *args: Args.args, **kwargs: Args.kwargs) -> Result:
+    """Return what `work` returns, or raise what it raises, done in a child process.
+
+    Arguments and result are pickled. Raises `ChildDiedError` where the process is killed.
+    """
+    context = system.child_context()
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_answer, args=(theirs, work, args, kwargs))  # type: ignore[attr-defined]
+    process.start()
+    theirs.close()
+    try:
+        kind, answer = ours.recv()
+    except EOFError:
+        process.join()
+        raise ChildDiedError(f"{work.__name__} was killed (exit code {process.exitcode})") from None
+    finally:
+        ours.close()
+    process.join()
+    if kind == "error":
+        raise answer
+    result: Result = answer
+    return result
+
+
+def _answer(to: Connection, work: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    system.ignore_interrupts()
+    try:
+        message = ("result", work(*args, **kwargs))
+    except BaseException as error:  # noqa: BLE001  it is raised again in the parent
+        error.add_note("In the child process:\n" + traceback.format_exc())
+        message = ("error", error)
+    to.send(message)
+    to.close()

@@ -1,0 +1,1 @@
+"""From spectrograms to the published `DatasetDict`: labels, splits, shards, versions."""

@@ -1,0 +1,172 @@
+"""Rows as Arrow: the schema that `datasets` expects, and shards written and read without it.
+
+Shards are Arrow IPC streams with one record batch a track, so that a track can be copied from
+shard to shard without touching its numbers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import xxhash
+
+from melwatch import system
+from melwatch.disk import temporary_beside
+from melwatch.edition import ShardFacts
+from melwatch.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from melwatch.dataset.layout import DatasetFolder
+    from melwatch.edition import DatasetTrack, Split
+
+_ROWS = pa.list_(pa.list_(pa.float32()))
+
+
+def features(shape: tuple[int, int], class_names: Sequence[str]) -> dict[str, Any]:
+    """Return the columns as `datasets` writes them down in `dataset_info.json`."""
+    return {
+        "input_values": {"shape": list(shape), "dtype": "float32", "_type": "Array2D"},
+        "labels": {"names": list(class_names), "_type": "ClassLabel"},
+        "paths": {"dtype": "string", "_type": "Value"},
+    }
+
+
+def schema(shape: tuple[int, int], class_names: Sequence[str]) -> pa.Schema:
+    """Return the Arrow schema that `datasets.Features(...).arrow_schema` would be."""
+    extension = {
+        "ARROW:extension:name": "datasets.features.features.Array2DExtensionType",
+        "ARROW:extension:metadata": json.dumps((list(shape), "float32")),
+    }
+    fields = [
+        pa.field("input_values", _ROWS, metadata=extension),
+        pa.field("labels", pa.int64()),
+        pa.field("paths", pa.string()),
+    ]
+    info = {"info": {"features": features(shape, class_names)}}
+    return pa.schema(fields, metadata={"huggingface": json.dumps(info)})
+
+
+def track_batch(block: memoryview, track: DatasetTrack, shape: tuple[int, int], layout: pa.Schema) -> pa.RecordBatch:
+    """Return a track's rows around its spectrograms, (windows, frames, bins) float32, without copying them."""
+    frames, bins = shape
+    values = pa.Array.from_buffers(pa.float32(), track.windows * frames * bins, [None, pa.py_buffer(block)])
+    lines = pa.ListArray.from_arrays(_offsets(track.windows * frames, bins), values)
+    rows = pa.ListArray.from_arrays(_offsets(track.windows, frames), lines)
+    labels = pa.array([track.label] * track.windows, pa.int64())
+    paths = pa.array([track.shown_path] * track.windows, pa.string())
+    return pa.RecordBatch.from_arrays([rows, labels, paths], schema=layout)
+
+
+def _offsets(count: int, step: int) -> pa.Array:
+    return pa.array(np.arange(0, (count + 1) * step, step, dtype=np.int32))
+
+
+def write_shard(
+    folder: DatasetFolder, split: Split, layout: pa.Schema, batches: Iterable[pa.RecordBatch]
+) -> ShardFacts:
+    """Write an immutable shard, named by the XXH3-128 of its bytes, synced before it has its name."""
+    beside = temporary_beside(folder.shard(f"{split}/{os.urandom(8).hex()}"))
+    try:
+        with beside.open("xb", buffering=0) as file:
+            sink = _HashingFile(file)
+            with pa.ipc.new_stream(sink, layout) as writer:
+                for batch in batches:
+                    writer.write_batch(batch)
+            os.fsync(file.fileno())
+        path = f"{split}/{sink.digest.hexdigest()}.arrow"
+        beside.replace(folder.shard(path))
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+    system.sync_folder(beside.parent)
+    return ShardFacts(path=path, bytes=sink.written)
+
+
+class _HashingFile:
+    """A file for Arrow to write to, which digests what passes through."""
+
+    closed = False
+
+    def __init__(self, file: Any) -> None:  # noqa: ANN401  a raw binary file
+        self.file = file
+        self.digest = xxhash.xxh3_128()
+        self.written = 0
+
+    def write(self, data: Any) -> int:  # noqa: ANN401  anything with a buffer
+        view = memoryview(data).cast("B")
+        self.digest.update(view)
+        done = 0
+        while done < len(view):
+            done += self.file.write(view[done:])
+        self.written += done
+        return done
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def close(self) -> None:
+        """Left to the owner of the file."""
+
+
+def shard_digest(path: Path) -> str:
+    """Return the XXH3-128 of a file's bytes: the name that it should have."""
+    digest = xxhash.xxh3_128()
+    with path.open("rb") as file:
+        while block := file.read(1 << 22):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def check_shard(path: Path, expected: pa.Schema, labels: Sequence[int]) -> None:
+    """Open a shard as readers will; raises `StoreError` where schema, rows or labels are not as expected."""
+    reader = ShardReader(path)
+    found = [label for batch in reader.batches for label in batch.column("labels").to_pylist()]
+    if not reader.schema.equals(expected, check_metadata=True):
+        raise StoreError(f"The shard {path} has another schema than it should")
+    if found != list(labels):
+        raise StoreError(f"The shard {path} has other rows than it should")
+
+
+class ShardReader:
+    """An open shard, mapped into memory, from which tracks are taken as they were written."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            with pa.memory_map(str(path)) as source:
+                stream = pa.ipc.open_stream(source)
+                self.schema: pa.Schema = stream.schema
+                self.batches: list[pa.RecordBatch] = list(stream)
+        except (OSError, pa.ArrowException) as error:
+            raise StoreError(f"The shard {path} cannot be read: {error}", "Run `melwatch verify`.") from None
+        self.path = path
+
+    def block(self, first_row: int) -> memoryview:
+        """Return a track's spectrograms, the bytes of (windows, frames, bins) float32."""
+        for batch, start in self._starts():
+            if start == first_row:
+                return block_of(batch)
+        raise StoreError(f"The shard {self.path} has no track at row {first_row}", "Run `melwatch verify`.")
+
+    def _starts(self) -> Iterator[tuple[pa.RecordBatch, int]]:
+        start = 0
+        for batch in self.batches:
+            yield batch, start
+            start += batch.num_rows
+
+
+def block_of(batch: pa.RecordBatch) -> memoryview:
+    """Return the bytes of a batch's spectrograms, without copying them."""
+    values = batch.column("input_values").flatten().flatten()
+    return memoryview(values.buffers()[1])[values.offset * 4 : (values.offset + len(values)) * 4]
+
+
+def checksum(block: memoryview | bytes) -> str:
+    """Return the XXH3-128 of spectrogram bytes, as workers note it."""
+    return xxhash.xxh3_128(block).hexdigest()

@@ -1,0 +1,108 @@
+"""Removing old versions and orphaned shards: only files that melwatch wrote and nothing refers to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from melwatch.dataset import layout
+from melwatch.disk import remove_temporaries
+from melwatch.edition import Split
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from melwatch.dataset.layout import DatasetFolder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Garbage:
+    """What a collection may remove: shards, `split/name`, and versions by number."""
+
+    shards: tuple[str, ...]
+    versions: tuple[int, ...]
+    kept_versions: tuple[int, ...]
+
+
+@dataclass(slots=True, kw_only=True)
+class Collected:
+    """What a collection removed, and what it has to leave for later: files that somebody has open."""
+
+    files: int = 0
+    bytes: int = 0
+    postponed: int = 0
+
+
+def find_garbage(
+    folder: DatasetFolder, *, keep_versions: int, keep_hours: float, needed: Collection[str], now: datetime
+) -> Garbage:
+    """Work out what nothing needs: versions past both limits, shards of no kept version and not `needed`."""
+    complete = [number for number in folder.version_numbers() if folder.is_complete(number)]
+    recent = complete[-keep_versions:]
+    horizon = now - timedelta(hours=keep_hours)
+    kept = [number for number in complete if number in recent or _published(folder, number) >= horizon]
+    referred = {shard for number in kept for shard in layout.shards_of_version(folder, number)}
+    on_disk = {
+        f"{split}/{entry.name}"
+        for split in Split
+        for entry in _files(folder.library / split)
+        if layout.SHARD_NAME.fullmatch(entry.name)
+    }
+    return Garbage(
+        shards=tuple(sorted(on_disk - referred - set(needed))),
+        versions=tuple(number for number in folder.version_numbers() if number not in kept),
+        kept_versions=tuple(kept),
+    )
+
+
+def remove_garbage(folder: DatasetFolder, garbage: Garbage) -> Collected:
+    """Remove it, versions before the shards they refer to; what cannot be removed now is left for later."""
+    result = Collected()
+    for number in garbage.versions:
+        _remove_version(folder.version(number), result)
+    for path in garbage.shards:
+        _remove(folder.shard(path), result)
+    for place in (folder.path, folder.library, *(folder.library / split for split in Split)):
+        result.files += remove_temporaries(place)
+    return result
+
+
+def _remove_version(home: Path, result: Collected) -> None:
+    """Remove a version's own files, `current.json` first so that a half-removed one counts as incomplete."""
+    own = [home / name for name in (layout.CURRENT, layout.DATASET_DICT, layout.CARD, layout.GENRES)]
+    own += [home / layout.TRACKS, home / layout.LEDGER]
+    own += [home / split / name for split in Split for name in (layout.STATE, layout.INFO)]
+    for file in own:
+        _remove(file, result)
+    for place in (*(home / split for split in Split), home):
+        remove_temporaries(place)
+        try:
+            place.rmdir()
+        except OSError:
+            continue  # somebody put a file of their own there
+
+
+def _remove(file: Path, result: Collected) -> None:
+    try:
+        size = file.stat().st_size
+        file.unlink()
+    except FileNotFoundError:
+        return
+    except OSError:
+        result.postponed += 1
+        return
+    result.files += 1
+    result.bytes += size
+
+
+def _published(folder: DatasetFolder, number: int) -> datetime:
+    return datetime.fromisoformat(layout.read_json(folder.version(number) / layout.CURRENT)["published_at"])
+
+
+def _files(path: Path) -> list[Path]:
+    try:
+        return list(path.iterdir())
+    except FileNotFoundError:
+        return []

@@ -1,0 +1,158 @@
+"""Where things lie in a dataset folder, and what its small JSON files say. Imports no Arrow."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from melwatch.errors import ConfigError, StoreError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CURRENT = "current.json"
+TRACKS = "tracks.parquet"
+LEDGER = "ledger.parquet"
+GENRES = "genres.json"
+CARD = "README.md"
+STATE = "state.json"
+INFO = "dataset_info.json"
+DATASET_DICT = "dataset_dict.json"
+SHARD_NAME = re.compile(r"[0-9a-f]{32}\.arrow")
+FROM_VERSION = "../../"
+"""Leads from `versions/N/` to `music_lib/`; shards of a version are named relative to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetFolder:
+    """The paths inside `<dataset>`."""
+
+    path: Path
+
+    @property
+    def library(self) -> Path:
+        """The folder that `load_from_disk` opens."""
+        return self.path / "music_lib"
+
+    @property
+    def current(self) -> Path:
+        """The file that says which version is current."""
+        return self.library / CURRENT
+
+    @property
+    def versions(self) -> Path:
+        """The folder of immutable versions."""
+        return self.library / "versions"
+
+    def version(self, number: int) -> Path:
+        """Return the folder of one version."""
+        return self.versions / f"{number:06d}"
+
+    def shard(self, path: str) -> Path:
+        """Return the file of a shard, named `split/name`."""
+        return self.library / path
+
+    def version_numbers(self) -> list[int]:
+        """Return the versions on disk, complete or not, oldest first."""
+        try:
+            return sorted(int(entry.name) for entry in self.versions.iterdir() if entry.name.isdigit())
+        except FileNotFoundError:
+            return []
+
+    def is_complete(self, number: int) -> bool:
+        """Whether a version was written to its end: its own `current.json` comes last."""
+        return (self.version(number) / CURRENT).exists()
+
+
+def read_current(folder: DatasetFolder) -> dict[str, Any] | None:
+    """Return what `current.json` says, or None where nothing was published yet.
+
+    Raises `ConfigError` for a folder that holds a dataset of somebody else.
+    """
+    try:
+        said = read_json(folder.current)
+    except FileNotFoundError:
+        _refuse_foreign(folder)
+        return None
+    if not {"dataset_id", "version", "fingerprint"} <= said.keys():
+        raise StoreError(f"{folder.current} is not melwatch's", "Restore it from the newest folder in versions/.")
+    return said
+
+
+def _refuse_foreign(folder: DatasetFolder) -> None:
+    strangers = [folder.library / DATASET_DICT, folder.library / STATE, folder.path / GENRES]
+    for stranger in strangers:
+        if stranger.exists() and not folder.version_numbers():
+            raise ConfigError(
+                f"{folder.path} holds a dataset that melwatch did not write ({stranger.name})",
+                "Choose another --dataset folder; taking over such a dataset is what `melwatch adopt` is for.",
+            )
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object of our own; raises `StoreError` where it is damaged."""
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, UnicodeDecodeError) as error:
+        raise StoreError(f"{path} is damaged: {error}") from None
+    if not isinstance(said, dict):
+        raise StoreError(f"{path} is damaged: not an object")
+    return said
+
+
+def size_of(path: Path) -> int | None:
+    """Return a file's size in bytes, or None where there is no such file."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return None
+
+
+def shards_of_version(folder: DatasetFolder, number: int) -> set[str]:
+    """Return the shards, `split/name`, that a version refers to."""
+    return {
+        f"{state.parent.name}/{file['filename'].rsplit('/', 1)[-1]}"
+        for state in folder.version(number).glob(f"*/{STATE}")
+        for file in read_json(state)["_data_files"]
+    }
+
+
+def state_json(shards: list[str], fingerprint: str, split: str, prefix: str) -> bytes:
+    """Return a split's `state.json`: all seven keys that `load_from_disk` asks for."""
+    return _encoded(
+        {
+            "_data_files": [{"filename": f"{prefix}{name}"} for name in shards],
+            "_fingerprint": fingerprint,
+            "_format_columns": None,
+            "_format_kwargs": {},
+            "_format_type": "numpy",
+            "_output_all_columns": False,
+            "_split": split,
+        }
+    )
+
+
+def info_json(features: dict[str, Any] | None) -> bytes:
+    """Return a split's `dataset_info.json`; without features the shards speak for themselves."""
+    return _encoded({"citation": "", "description": "", "features": features, "homepage": "", "license": ""})
+
+
+def current_json(said: dict[str, Any]) -> bytes:
+    """Return `current.json`."""
+    return _encoded(said)
+
+
+def dataset_dict_json(splits: list[str]) -> bytes:
+    """Return `dataset_dict.json`, which never changes."""
+    return json.dumps({"splits": splits}).encode()
+
+
+def genres_json(names: list[str]) -> bytes:
+    """Return `genres.json`: class names in label order, readable as they are."""
+    return (json.dumps(names, ensure_ascii=False, indent=2) + "\n").encode()
+
+
+def _encoded(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, indent=2).encode()

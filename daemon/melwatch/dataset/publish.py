@@ -1,0 +1,159 @@
+"""From an edition to the dataset on disk: shards, the version, its check, its installation.
+
+Runs in a child process of its own, since it needs Arrow. After a crash anywhere in here the next
+pass either finds a whole version and installs it, or an unfinished one and writes it anew.
+"""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from melwatch import system
+from melwatch.dataset import arrow, card, layout, tables
+from melwatch.dataset.fingerprint import content_digest, fingerprint, split_fingerprint, tracks_of
+from melwatch.dataset.install import install
+from melwatch.dataset.layout import FROM_VERSION, DatasetFolder
+from melwatch.dataset.shards import write_shards
+from melwatch.disk import replace_file
+from melwatch.edition import Held, HeldSong, Published, ShardFacts, Split
+from melwatch.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from melwatch.dataset.shards import Shard
+    from melwatch.edition import Edition
+    from melwatch.track import AudioId
+
+
+def publish(path: Path, edition: Edition) -> Published:
+    """Write an edition as a new version, check it, and make it the current one.
+
+    Raises `StoreError` where the result is not what the edition says, and `DegradedError` where the
+    disk is full; then nothing has become visible to readers.
+    """
+    folder = DatasetFolder(path)
+    for split in Split:
+        (folder.library / split).mkdir(parents=True, exist_ok=True)
+    shards = write_shards(folder, edition)
+    written = sum(shard.facts.bytes for shard in shards if shard.is_new)
+    written += _write_version(folder, edition, shards)
+    _check(folder, edition, shards)
+    written += _seal_version(folder, edition)
+    written += install(folder, edition.number)
+    return Published(
+        shards=tuple(shard.facts for shard in shards),
+        places=tuple(place for shard in shards for place in shard.places()),
+        bytes_written=written,
+    )
+
+
+def held(folder: DatasetFolder, number: int) -> Held:
+    """Read back what a version on disk holds."""
+    home = folder.version(number)
+    class_names, ledger = tables.read_ledger(home / layout.LEDGER)
+    return Held(
+        number=number,
+        said=layout.read_json(home / layout.CURRENT),
+        class_names=class_names,
+        ledger=ledger,
+        shards=tuple(
+            ShardFacts(path=path, bytes=folder.shard(path).stat().st_size)
+            for path in sorted(layout.shards_of_version(folder, number))
+            if folder.shard(path).exists()
+        ),
+        songs=tuple(
+            HeldSong(
+                audio_id=row["audio_id"],
+                duration_s=row["duration_s"],
+                windows=row["windows"],
+                checksum=row["checksum"],
+                shard=f"{row['split']}/{row['shard']}",
+                first_row=row["first_row"],
+            )
+            for row in tables.read_tracks(home / layout.TRACKS)
+        ),
+    )
+
+
+def _write_version(folder: DatasetFolder, edition: Edition, shards: Sequence[Shard]) -> int:
+    """Write `versions/N/`, all but its `current.json`; return the bytes written."""
+    home = folder.version(edition.number)
+    if home.exists():
+        shutil.rmtree(home)
+    for split in Split:
+        (home / split).mkdir(parents=True)
+    files = _tables(edition, shards) | _descriptions(edition, shards)
+    return sum(replace_file(home / name, content) for name, content in files.items())
+
+
+def _seal_version(folder: DatasetFolder, edition: Edition) -> int:
+    """Write the version's `current.json`, which makes it whole."""
+    said: dict[str, Any] = {
+        "dataset_id": edition.dataset_id,
+        "version": edition.number,
+        "fingerprint": fingerprint(edition),
+        "content": content_digest(edition),
+        "recipe": edition.recipe,
+        "complete": edition.pending == 0,
+        "pending": edition.pending,
+        "published_at": edition.published_at,
+    }
+    written = replace_file(folder.version(edition.number) / layout.CURRENT, layout.current_json(said))
+    system.sync_folder(folder.versions)
+    return written
+
+
+def _tables(edition: Edition, shards: Sequence[Shard]) -> dict[str, bytes]:
+    places = {
+        (track.shown_path, track.audio_id): place
+        for shard in shards
+        for track, place in zip(shard.tracks, shard.places(), strict=True)
+    }
+    in_order = [track for split in Split for track in tracks_of(edition.tracks, split)]
+    return {
+        layout.TRACKS: tables.tracks_parquet(in_order, places),
+        layout.LEDGER: tables.ledger_parquet(edition.class_names, edition.ledger),
+    }
+
+
+def _descriptions(edition: Edition, shards: Sequence[Shard]) -> dict[str, bytes]:
+    names = {split: [shard.facts.name for shard in shards if shard.facts.split == split] for split in Split}
+    sizes = {split: sum(shard.facts.bytes for shard in shards if shard.facts.split == split) for split in Split}
+    info = layout.info_json(arrow.features(edition.shape, edition.class_names))
+    files = {
+        layout.CARD: card.card(edition, names, sizes, FROM_VERSION),
+        layout.GENRES: layout.genres_json(list(edition.class_names)),
+        layout.DATASET_DICT: layout.dataset_dict_json(list(Split)),
+    }
+    for split in Split:
+        digest = split_fingerprint(edition, split)
+        files[f"{split}/{layout.STATE}"] = layout.state_json(names[split], digest, split, f"../{FROM_VERSION}{split}/")
+        files[f"{split}/{layout.INFO}"] = info
+    return files
+
+
+def _check(folder: DatasetFolder, edition: Edition, shards: Sequence[Shard]) -> None:
+    """Open the new version from disk and hold it against the edition; raises `StoreError`."""
+    _check_tracks(edition)
+    expected = arrow.schema(edition.shape, edition.class_names)
+    for shard in shards:
+        path = folder.shard(shard.facts.path)
+        if shard.is_new:
+            labels = [track.label for track in shard.tracks for _ in range(track.windows)]
+            arrow.check_shard(path, expected, labels)
+        elif path.stat().st_size != shard.facts.bytes:
+            raise StoreError(f"The shard {path} has changed its size", "Run `melwatch verify`.")
+    if layout.shards_of_version(folder, edition.number) != {shard.facts.path for shard in shards}:
+        raise StoreError(f"Version {edition.number} does not name its shards")
+
+
+def _check_tracks(edition: Edition) -> None:
+    split_of: dict[AudioId, Split] = {}
+    for track in edition.tracks:
+        if split_of.setdefault(track.audio_id, track.split) is not track.split:
+            raise StoreError(f"Song {track.audio_id} would be in two splits")
+        if not 0 <= track.label < len(edition.class_names):
+            raise StoreError(f"Class id {track.label} of {track.shown_path} is out of range")

@@ -1,0 +1,129 @@
+"""The shards of an edition: which can stay, which are written, and from where their rows come."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from melwatch.dataset import arrow, layout, tables
+from melwatch.dataset.fingerprint import tracks_of
+from melwatch.dataset.packing import Segment, pack
+from melwatch.edition import Place, ShardFacts, Split
+from melwatch.errors import SpectrogramLostError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import pyarrow as pa
+
+    from melwatch.dataset.layout import DatasetFolder
+    from melwatch.edition import DatasetTrack, Edition
+
+WRITERS = 2
+"""One copies while the other waits for the disk."""
+
+Key: TypeAlias = tuple[str, str, int, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shard:
+    """A shard of an edition and the tracks it holds, in row order."""
+
+    facts: ShardFacts
+    tracks: tuple[DatasetTrack, ...]
+    is_new: bool
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return sum(track.windows for track in self.tracks)
+
+    def places(self) -> Iterator[Place]:
+        """Yield where each track begins."""
+        row = 0
+        for track in self.tracks:
+            yield Place(audio_id=track.audio_id, shard=self.facts.path, first_row=row)
+            row += track.windows
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    split: Split
+    segment: Segment[Key]
+    tracks: tuple[DatasetTrack, ...]
+
+
+def write_shards(folder: DatasetFolder, edition: Edition) -> list[Shard]:
+    """Write what no shard holds yet; return all shards of the edition, split by split, in row order.
+
+    Raises `SpectrogramLostError` where a song's spectrograms are not what the manifest says.
+    """
+    schema = arrow.schema(edition.shape, edition.class_names)
+
+    def make(job: _Job) -> Shard:
+        if job.segment.name is not None:
+            size = folder.shard(job.segment.name).stat().st_size
+            facts = ShardFacts(path=job.segment.name, bytes=size)
+        else:
+            facts = arrow.write_shard(folder, job.split, schema, _batches(folder, edition, job.tracks, schema))
+        return Shard(facts=facts, tracks=job.tracks, is_new=job.segment.name is None)
+
+    with ThreadPoolExecutor(WRITERS) as pool:
+        return list(pool.map(make, _jobs(folder, edition)))
+
+
+def _jobs(folder: DatasetFolder, edition: Edition) -> Iterator[_Job]:
+    existing = _existing(folder, edition)
+    for split in Split:
+        tracks = {_key(track): track for track in tracks_of(edition.tracks, split)}
+        # An empty split is one shard without rows: `load_from_disk` needs a file.
+        for segment in pack(existing[split], list(tracks)) or [Segment(())]:
+            yield _Job(split, segment, tuple(tracks[key] for key in segment.keys))
+
+
+def _key(track: DatasetTrack) -> Key:
+    return track.shown_path, track.audio_id, track.label, track.checksum
+
+
+def _existing(folder: DatasetFolder, edition: Edition) -> dict[Split, dict[str, list[Key]]]:
+    """Return what the current version's shards hold, where they can serve this edition too."""
+    existing: dict[Split, dict[str, list[Key]]] = {split: {} for split in Split}
+    current = layout.read_current(folder)
+    if current is None or current["recipe"] != edition.recipe:
+        return existing
+    for row in tables.read_tracks(folder.version(current["version"]) / layout.TRACKS):
+        key = (row["path"], row["audio_id"], row["label"], row["checksum"])
+        existing[Split(row["split"])].setdefault(f"{row['split']}/{row['shard']}", []).append(key)
+    return {
+        split: {path: keys for path, keys in shards.items() if folder.shard(path).exists()}
+        for split, shards in existing.items()
+    }
+
+
+def _batches(
+    folder: DatasetFolder, edition: Edition, tracks: Sequence[DatasetTrack], schema: pa.Schema
+) -> Iterator[pa.RecordBatch]:
+    frames, bins = edition.shape
+    readers: dict[str, arrow.ShardReader] = {}
+    for track in tracks:
+        size = track.windows * frames * bins * 4
+        block = _block(folder, track, readers)[:size]
+        if len(block) != size or arrow.checksum(block) != track.checksum:
+            raise SpectrogramLostError(track.audio_id)
+        yield arrow.track_batch(block, track, edition.shape, schema)
+
+
+def _block(folder: DatasetFolder, track: DatasetTrack, readers: dict[str, arrow.ShardReader]) -> memoryview:
+    """Return a track's spectrograms from the spool or from whichever shard has them."""
+    if track.shard is None:
+        try:
+            return memoryview(Path(track.source or "").read_bytes())
+        except OSError:
+            raise SpectrogramLostError(track.audio_id) from None
+    if track.shard not in readers:
+        if not folder.shard(track.shard).exists():
+            raise SpectrogramLostError(track.audio_id)
+        readers[track.shard] = arrow.ShardReader(folder.shard(track.shard))
+    return readers[track.shard].block(track.first_row or 0)

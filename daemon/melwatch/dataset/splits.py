@@ -1,0 +1,96 @@
+"""Which song is in which split: placed once, by the needs of its genres, then remembered. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from melwatch.edition import Split
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from melwatch.track import AudioId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """A song that had to change its split because a genre would otherwise have had an empty one."""
+
+    audio_id: AudioId
+    genre: str
+    source: Split
+    target: Split
+
+
+@dataclass(slots=True, kw_only=True)
+class Placement:
+    """What placing decided: splits new or changed since the ledger, and the forced moves among them."""
+
+    decided: dict[AudioId, Split] = field(default_factory=dict)
+    moves: list[Move] = field(default_factory=list)
+
+
+def place(
+    genres: Mapping[str, Iterable[AudioId]],
+    ledger: Mapping[AudioId, Split],
+    shares: Mapping[str, float],
+    replaced: Mapping[AudioId, AudioId],
+) -> Placement:
+    """Place the songs of the eligible genres that have no split yet.
+
+    Each goes where its genre lacks most of its share. Songs are taken in the order of their ids,
+    which are digests: as good as shuffled, and the same whatever order files were found in.
+    A song that replaced another under the same path (`replaced`) takes over its split.
+    """
+    result = Placement()
+    splits = dict(ledger)
+    members = {genre: sorted(set(songs)) for genre, songs in sorted(genres.items())}
+    for song in (song for songs in members.values() for song in songs):
+        former = replaced.get(song)
+        if song not in splits and former in ledger:
+            splits[song] = result.decided[song] = ledger[former]
+    for songs in members.values():
+        _place_genre(songs, splits, shares, result)
+    for genre, songs in members.items():
+        _fill_empty_splits(genre, songs, members, splits, result)
+    return result
+
+
+def _place_genre(
+    songs: list[AudioId], splits: dict[AudioId, Split], shares: Mapping[str, float], result: Placement
+) -> None:
+    counts = Counter(splits[song] for song in songs if song in splits)
+    new = [song for song in songs if song not in splits]
+    for left, song in zip(range(len(new), 0, -1), new, strict=True):
+        empty = [split for split in Split if not counts[split]]
+        choices = empty if len(empty) >= left else list(Split)
+        split = max(choices, key=lambda split: shares[split] * len(songs) - counts[split])
+        splits[song] = result.decided[song] = split
+        counts[split] += 1
+
+
+def _fill_empty_splits(
+    genre: str,
+    songs: list[AudioId],
+    members: Mapping[str, list[AudioId]],
+    splits: dict[AudioId, Split],
+    result: Placement,
+) -> None:
+    """Move songs into the held-out splits that a genre lacks; nothing ever moves into train."""
+    for target in (Split.TEST, Split.VALIDATE):
+        counts = Counter(splits[song] for song in songs)
+        if counts[target]:
+            continue
+        donors = [split for split in (Split.TRAIN, Split.TEST, Split.VALIDATE) if counts[split] > 1]
+        if not donors:
+            continue
+        candidates = [song for song in songs if splits[song] == donors[0]]
+        song = min(candidates, key=lambda song: (_is_shared(song, genre, members), song))
+        result.moves.append(Move(audio_id=song, genre=genre, source=splits[song], target=target))
+        splits[song] = result.decided[song] = target
+
+
+def _is_shared(song: AudioId, genre: str, members: Mapping[str, list[AudioId]]) -> bool:
+    return any(song in songs for other, songs in members.items() if other != genre)

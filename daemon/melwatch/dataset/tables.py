@@ -1,0 +1,88 @@
+"""The Parquet files of a version: its tracks, and the ledger of everything ever placed."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from melwatch.edition import Split
+from melwatch.track import AudioId
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from melwatch.edition import DatasetTrack, Place
+
+_TRACKS = pa.schema(
+    [
+        ("path", pa.string()),
+        ("genre", pa.string()),
+        ("label", pa.int64()),
+        ("split", pa.string()),
+        ("title", pa.string()),
+        ("artist", pa.string()),
+        ("album", pa.string()),
+        ("duration_s", pa.float64()),
+        ("audio_id", pa.string()),
+        ("shard", pa.string()),
+        ("first_row", pa.int64()),
+        ("row", pa.int64()),
+        ("windows", pa.int64()),
+        ("checksum", pa.string()),
+    ]
+)
+_LEDGER = pa.schema([("kind", pa.string()), ("key", pa.string()), ("value", pa.string())])
+
+
+def tracks_parquet(tracks: Iterable[DatasetTrack], places: Mapping[tuple[str, AudioId], Place]) -> bytes:
+    """Return `tracks.parquet`: one row a track, in row order; `places` is keyed by path shown and song.
+
+    `first_row` counts within the shard, `row` within the split.
+    """
+    rows = []
+    filled: Counter[str] = Counter()
+    for track in tracks:
+        place = places[track.shown_path, track.audio_id]
+        rows.append(
+            {
+                "path": track.shown_path, "genre": track.genre, "label": track.label, "split": str(track.split),
+                "title": track.tags.title, "artist": track.tags.artist, "album": track.tags.album,
+                "duration_s": track.duration_s, "audio_id": track.audio_id,
+                "shard": place.shard.split("/")[1], "first_row": place.first_row,
+                "row": filled[track.split],
+                "windows": track.windows, "checksum": track.checksum,
+            }
+        )  # fmt: skip
+        filled[track.split] += track.windows
+    return _parquet(pa.Table.from_pylist(rows, schema=_TRACKS))
+
+
+def read_tracks(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of a `tracks.parquet`, in row order."""
+    return list(pq.read_table(path).to_pylist())
+
+
+def ledger_parquet(class_names: Sequence[str], ledger: Mapping[AudioId, Split]) -> bytes:
+    """Return `ledger.parquet`: class ids by genre and splits by song, of everything ever placed."""
+    classes = [{"kind": "class", "key": name, "value": str(number)} for number, name in enumerate(class_names)]
+    splits = [{"kind": "split", "key": song, "value": str(split)} for song, split in sorted(ledger.items())]
+    return _parquet(pa.Table.from_pylist(classes + splits, schema=_LEDGER))
+
+
+def read_ledger(path: Path) -> tuple[tuple[str, ...], dict[AudioId, Split]]:
+    """Return the class names by id, and the splits by song, of a `ledger.parquet`."""
+    rows = pq.read_table(path).to_pylist()
+    classes = {int(row["value"]): row["key"] for row in rows if row["kind"] == "class"}
+    splits = {AudioId(row["key"]): Split(row["value"]) for row in rows if row["kind"] == "split"}
+    return tuple(classes[number] for number in sorted(classes)), splits
+
+
+def _parquet(table: pa.Table) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="zstd")
+    return sink.getvalue()

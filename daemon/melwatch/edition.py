@@ -1,0 +1,118 @@
+"""What a version of the dataset says, as values: settled before it is written, and read back from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from melwatch.track import AudioId, RecipeId, RelPath, Tags
+
+
+class Split(StrEnum):
+    """The three parts of the dataset, in its order."""
+
+    TRAIN = "train"
+    VALIDATE = "validate"
+    TEST = "test"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetTrack:
+    """One track as the dataset shows it, and where its spectrograms are to be had.
+
+    `source` is a file in the spool where `shard` is None; otherwise the spectrograms are the rows of
+    that shard (`split/name`) from `first_row` on.
+    """
+
+    ordinal: int
+    path: RelPath
+    shown_path: str
+    genre: str
+    label: int
+    split: Split
+    tags: Tags
+    duration_s: float
+    audio_id: AudioId
+    windows: int
+    checksum: str
+    source: str | None
+    shard: str | None
+    first_row: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edition:
+    """Everything that a version says, settled before a byte of it is written."""
+
+    dataset_id: str
+    number: int
+    recipe: RecipeId
+    recipe_json: str
+    shape: tuple[int, int]
+    class_names: tuple[str, ...]
+    tracks: tuple[DatasetTrack, ...]
+    ledger: dict[AudioId, Split]
+    pending: int
+    published_at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardFacts:
+    """A shard on disk; `path` is `split/name`."""
+
+    path: str
+    bytes: int
+
+    @property
+    def split(self) -> str:
+        """The split it belongs to."""
+        return self.path.split("/")[0]
+
+    @property
+    def name(self) -> str:
+        """Its file name."""
+        return self.path.split("/")[1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """In which shard (`split/name`) a song's rows begin, and where."""
+
+    audio_id: AudioId
+    shard: str
+    first_row: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """What a publish left on disk: every shard and place of the version, and the bytes it wrote."""
+
+    shards: tuple[ShardFacts, ...]
+    places: tuple[Place, ...]
+    bytes_written: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldSong:
+    """A song whose spectrograms a version holds."""
+
+    audio_id: AudioId
+    duration_s: float
+    windows: int
+    checksum: str
+    shard: str
+    first_row: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What a version on disk holds; `said` is its `current.json`."""
+
+    number: int
+    said: dict[str, Any]
+    class_names: tuple[str, ...]
+    ledger: dict[AudioId, Split]
+    shards: tuple[ShardFacts, ...]
+    songs: tuple[HeldSong, ...]

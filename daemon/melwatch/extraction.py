@@ -1,0 +1,161 @@
+"""The stage of a pass that reads files: hands them to the workers and records what comes back."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from melwatch.errors import TrackError
+from melwatch.ingest import Setup, examine, identify_only, set_up
+from melwatch.manifest import tracks
+from melwatch.manifest.database import get_meta, set_meta, writing
+from melwatch.names import display, printable
+from melwatch.spectrogram.workers import Done, Loss, Workers
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from melwatch.config import WorkersSection
+    from melwatch.ingest import Examined
+    from melwatch.progress import Progress
+    from melwatch.track import AudioId, RelPath
+
+log = logging.getLogger(__name__)
+
+TRIES = 2
+_LOST = {
+    Loss.CRASH: ("crash", "The decoder crashed over it"),
+    Loss.TIMEOUT: ("timeout", "Decoding it took longer than workers.timeout_s"),
+}
+_PACE = "seconds_per_song"
+
+
+@dataclass(slots=True, kw_only=True)
+class Tally:
+    """What one extraction did: songs made, and files that newly failed."""
+
+    extracted: set[AudioId] = field(default_factory=set)
+    failed: int = 0
+
+    def __iadd__(self, other: Tally) -> Tally:
+        """Add what a later round did."""
+        self.extracted |= other.extracted
+        self.failed += other.failed
+        return self
+
+
+def extract_all(
+    db: sqlite3.Connection,
+    paths: Sequence[RelPath],
+    setup: Setup,
+    settings: WorkersSection,
+    progress: Progress,
+    now: datetime,
+) -> Tally:
+    """Examine the files in worker processes and put every result on record as it comes.
+
+    A file over which workers were lost is tried once more when all others are done.
+    """
+    recorder = _Recorder(db, setup, now)
+    progress.begin("Extracting", len(paths))
+    started = time.monotonic()
+    lost: list[Done[RelPath, Examined]] = []
+    with Workers(
+        processes=min(settings.processes, len(paths)),
+        timeout_s=settings.timeout_s,
+        preload=["melwatch.ingest", "melwatch.library.tags", "melwatch.spectrogram.extract"],
+        initializer=set_up,
+        initargs=(setup,),
+    ) as workers:
+        for done in workers.map(examine, paths):
+            if done.loss is not None:
+                lost.append(done)
+                continue
+            recorder.record(done)
+            progress.advance()
+        _try_again(workers, lost, recorder, progress)
+    _note_pace(db, len(recorder.tally.extracted), (time.monotonic() - started) * settings.processes)
+    progress.end()
+    return recorder.tally
+
+
+def _try_again(
+    workers: Workers, lost: Iterable[Done[RelPath, Examined]], recorder: _Recorder, progress: Progress
+) -> None:
+    """Try files over which workers were lost once more, one at a time; then leave them alone."""
+    for first in lost:
+        for done in workers.map(examine, [first.task]):
+            if done.loss is None:
+                recorder.record(done)
+            else:
+                for identified in workers.map(identify_only, [first.task]):
+                    recorder.record_lost(identified, done.loss)
+        progress.advance()
+
+
+class _Recorder:
+    """Puts results on record, one short transaction each."""
+
+    def __init__(self, db: sqlite3.Connection, setup: Setup, now: datetime) -> None:
+        self.db = db
+        self.recipe = setup.recipe.id
+        self.at = now.isoformat()
+        self.tally = Tally()
+
+    def record(self, done: Done[RelPath, Examined], *, tries: int = 1) -> None:
+        """Record what became of a file."""
+        examined = done.result
+        if examined is None:
+            raise ValueError("a lost worker has no result")
+        with writing(self.db):
+            if examined.identity is None or examined.stamp is None:
+                self._record_problem(examined)
+                return
+            tracks.record_identity(self.db, examined.path, examined.stamp, examined.read_ns, examined.identity)
+            song = examined.identity.audio_id
+            if examined.made is not None and song not in self.tally.extracted:
+                tracks.record_spectrogram(self.db, song, self.recipe, examined.made)
+                self.tally.extracted.add(song)
+            if examined.error is not None:
+                tracks.record_failure(self.db, song, self.recipe, examined.error, tries=tries, at=self.at)
+                self.tally.failed += 1
+                _warn(examined.path, examined.error)
+
+    def record_lost(self, identified: Done[RelPath, Examined], loss: Loss) -> None:
+        """Record that workers are lost over a file, under the song's id so that it is left alone."""
+        reason, what = _LOST[loss]
+        error = TrackError(what, "`melwatch retry` tries it again.", reason=reason)
+        if identified.result is None or identified.result.identity is None:
+            with writing(self.db):
+                tracks.record_problem(self.db, identified.task, error)
+            return
+        result = identified.result
+        self.record(Done(identified.task, type(result)(
+            path=result.path, stamp=result.stamp, read_ns=result.read_ns, identity=result.identity, error=error
+        )), tries=TRIES)  # fmt: skip
+
+    def _record_problem(self, examined: Examined) -> None:
+        error = examined.error or TrackError("It could not be read", reason="unreadable")
+        tracks.record_problem(self.db, examined.path, error)
+        self.tally.failed += 1
+        _warn(examined.path, error)
+
+
+def seconds_per_song(db: sqlite3.Connection) -> float | None:
+    """Return what a song took one process in the last extraction worth measuring."""
+    pace = get_meta(db, _PACE)
+    return None if pace is None else float(pace)
+
+
+def _note_pace(db: sqlite3.Connection, songs: int, seconds: float) -> None:
+    if songs >= 20:  # noqa: PLR2004  fewer say more about starting up than about songs
+        with writing(db):
+            set_meta(db, _PACE, f"{seconds / songs:.4f}")
+
+
+def _warn(path: RelPath, error: TrackError) -> None:
+    log.warning("%s: %s %s", printable(display(path)), error.what.splitlines()[0], error.hint)

@@ -1,0 +1,166 @@
+"""One walk over the music root, in path order, that states what became of every file it met."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from melwatch import system
+from melwatch.library.rules import Reason
+from melwatch.names import native
+from melwatch.track import RelPath, SeenFile
+
+if TYPE_CHECKING:
+    from melwatch.library.rules import Rules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """An audio file, or a folder that may hold some (its path ends in `/`), that is not a track."""
+
+    path: RelPath
+    reason: Reason
+
+
+@dataclass(slots=True, kw_only=True)
+class Scan:
+    """What one walk found; `unverified` folders could not be read, so nothing is known of them."""
+
+    seen: list[SeenFile] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
+    unverified: list[RelPath] = field(default_factory=list)
+    other_files: Counter[Reason] = field(default_factory=Counter)
+
+    @property
+    def found(self) -> int:
+        """Number of files met."""
+        folders = sum(entry.path.endswith(b"/") for entry in self.left_out)
+        return len(self.seen) + len(self.left_out) - folders + self.other_files.total()
+
+
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    """A folder still to be listed; `inherited` is why nothing below it counts, if so."""
+
+    path: bytes
+    inherited: Reason | None
+    ancestors: frozenset[tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    path: bytes
+    of: os.DirEntry[bytes]
+    folder: _Folder
+
+
+def scan(root: bytes, rules: Rules) -> Scan:
+    """Walk the root and sort every file into tracks, left-out audio files and others.
+
+    Folders reached through links are followed unless that leads in a circle. Raises `OSError` only
+    where the root itself cannot be listed.
+    """
+    walk = _Walk(root, rules)
+    waiting: list[_Folder | _Entry] = [*reversed(walk.list_root())]
+    while waiting:
+        match waiting.pop():
+            case _Folder() as folder:
+                waiting.extend(reversed(walk.list_folder(folder)))
+            case _Entry() as entry:
+                waiting.extend(walk.meet(entry))
+    return walk.result
+
+
+class _Walk:
+    def __init__(self, root: bytes, rules: Rules) -> None:
+        self.root = root
+        self.rules = rules
+        self.result = Scan()
+        self.reached_by_link: set[tuple[int, int]] = set()
+
+    def list_root(self) -> list[_Entry]:
+        top = _Folder(b"", None, frozenset([_key(os.stat(self.root))]))
+        return _sorted_entries(self.root, top)
+
+    def list_folder(self, folder: _Folder) -> list[_Entry]:
+        """List a folder; where that fails, everything known below it stays as it is, unverified."""
+        try:
+            return _sorted_entries(native(self.root, folder.path), folder)
+        except OSError as error:
+            reason = Reason.PATH_TOO_LONG if error.errno == errno.ENAMETOOLONG else Reason.UNREADABLE
+            path = RelPath(folder.path + b"/")
+            self.result.unverified.append(path)
+            self.result.left_out.append(LeftOut(path=path, reason=reason))
+            return []
+
+    def meet(self, entry: _Entry) -> list[_Folder]:
+        """Take in one entry; return the folder to go down into, if it is one."""
+        try:
+            facts = entry.of.stat()
+        except OSError as error:
+            self._fail(entry, error)
+            return []
+        if stat.S_ISDIR(facts.st_mode):
+            return self._enter(entry, _key(facts))
+        self._judge(entry, facts)
+        return []
+
+    def _enter(self, entry: _Entry, key: tuple[int, int]) -> list[_Folder]:
+        reason = entry.folder.inherited or self.rules.about_folder(entry.path)
+        if not self.rules.may_enter(entry.path):
+            self._leave_out(entry.path + b"/", Reason.EXCLUDED)
+            return []
+        if entry.of.is_symlink():
+            if key in entry.folder.ancestors or key in self.reached_by_link:
+                self._leave_out(entry.path + b"/", Reason.LINK_LOOP)
+                return []
+            self.reached_by_link.add(key)
+        return [_Folder(entry.path, reason, entry.folder.ancestors | {key})]
+
+    def _judge(self, entry: _Entry, facts: os.stat_result) -> None:
+        reason = self.rules.about_file(entry.path)
+        if reason is Reason.NOT_AUDIO:
+            self.result.other_files[reason] += 1
+        elif entry.folder.inherited or reason:
+            self._leave_out(entry.path, entry.folder.inherited or reason or Reason.IGNORED)
+        elif not stat.S_ISREG(facts.st_mode):
+            self._leave_out(entry.path, Reason.NOT_REGULAR)
+        else:
+            self.result.seen.append(SeenFile(path=RelPath(entry.path), stamp=system.stamp_of(facts)))
+
+    def _fail(self, entry: _Entry, error: OSError) -> None:
+        """Take in an entry that could not be looked at: a dead link, or a file out of reach."""
+        reason = self.rules.about_file(entry.path)
+        if reason is Reason.NOT_AUDIO:
+            self.result.other_files[reason] += 1
+        elif entry.of.is_symlink() and error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
+            self._leave_out(entry.path, Reason.BROKEN_LINK)
+        else:
+            self.result.unverified.append(RelPath(entry.path))
+            self._leave_out(entry.path, Reason.UNREADABLE)
+
+    def _leave_out(self, path: bytes, reason: Reason) -> None:
+        self.result.left_out.append(LeftOut(path=RelPath(path), reason=reason))
+
+
+def _sorted_entries(path: bytes, folder: _Folder) -> list[_Entry]:
+    """List a folder so that the whole walk comes out in the byte order of relative paths."""
+    prefix = folder.path + b"/" if folder.path else b""
+    with os.scandir(path) as listing:
+        entries = [_Entry(prefix + entry.name, entry, folder) for entry in listing]
+    return sorted(entries, key=lambda entry: entry.path + b"/" if _is_folder(entry.of) else entry.path)
+
+
+def _is_folder(entry: os.DirEntry[bytes]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _key(facts: os.stat_result) -> tuple[int, int]:
+    return facts.st_dev, facts.st_ino

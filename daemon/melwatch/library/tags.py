@@ -1,0 +1,78 @@
+"""Title, artist and album as a music file states them; nothing here ever makes a file bad."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING, Any
+
+from melwatch.errors import MelwatchError
+from melwatch.source import SourceFile
+from melwatch.track import Tags
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from melwatch.audiofile import OpenAudio
+
+_MAX_CHARACTERS = 1000
+_FIELDS = ("title", "artist", "album")
+_ID3_FRAMES = {"title": "TIT2", "artist": "TPE1", "album": "TALB"}
+_APE_KEYS = {"title": "Title", "artist": "Artist", "album": "Album"}
+
+
+def read_tags(audio: OpenAudio) -> Tags:
+    """What the file says of itself: ID3 first, APEv2 where that is silent, else what it has."""
+    readers = (_id3, _ape) if audio.is_mp3 else (_other,)
+    found = dict.fromkeys(_FIELDS, "")
+    for reader in readers:
+        if not all(found.values()):
+            values = _quietly(reader, audio)
+            found = {name: found[name] or _joined(values.get(name, ())) for name in _FIELDS}
+    return Tags(**found)
+
+
+def _quietly(
+    reader: Callable[[OpenAudio], Mapping[str, Iterable[object]]], audio: OpenAudio
+) -> Mapping[str, Iterable[object]]:
+    """What a reader finds; nothing where the tag is broken, in whatever way that shows."""
+    try:
+        return reader(audio)
+    except MelwatchError:
+        raise
+    except Exception:  # noqa: BLE001 - broken tags raise anything, and a song without tags is fine
+        return {}
+
+
+def _id3(audio: OpenAudio) -> Mapping[str, Iterable[object]]:
+    from mutagen import id3
+
+    every: dict[str, Any] = {**id3.Frames, **id3.Frames_2_2}
+    known = {name: every[name] for name in ("TIT2", "TPE1", "TALB", "TT2", "TP1", "TAL")}
+    tag = id3.ID3(SourceFile(audio.whole), known_frames=known)
+    return {name: getattr(tag.get(frame), "text", ()) for name, frame in _ID3_FRAMES.items()}
+
+
+def _ape(audio: OpenAudio) -> Mapping[str, Iterable[object]]:
+    from mutagen.apev2 import APEv2
+
+    tag: Any = APEv2(SourceFile(audio.whole))
+    return {name: list(tag[key]) if key in tag else () for name, key in _APE_KEYS.items()}
+
+
+def _other(audio: OpenAudio) -> Mapping[str, Iterable[object]]:
+    import mutagen
+
+    found: Any = mutagen.File(SourceFile(audio.whole), easy=True)
+    return {name: found.tags.get(name, ()) for name in _FIELDS}
+
+
+def _joined(values: Iterable[object]) -> str:
+    """All distinct values in one line, joined by `; `, without control characters."""
+    pieces = (_cleaned(piece) for value in values for piece in str(value).split("\0"))
+    return "; ".join(dict.fromkeys(filter(None, pieces)))[:_MAX_CHARACTERS]
+
+
+def _cleaned(text: str) -> str:
+    """One line of text that can be written as UTF-8."""
+    visible = "".join(" " if unicodedata.category(c) in {"Cc", "Cs"} else c for c in text)
+    return " ".join(visible.replace("\ufeff", " ").split())

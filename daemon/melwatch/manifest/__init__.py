@@ -1,0 +1,1 @@
+"""What is known: a SQLite database in the state folder, and the lock that guards it."""

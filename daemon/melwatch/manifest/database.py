@@ -1,0 +1,119 @@
+"""The manifest's SQLite file: opening, migrating, and short transactions. Knows no table but `meta`."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing, contextmanager
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from melwatch.errors import DegradedError, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+APPLICATION_ID = 0x6D656C77  # "melw"
+FILE_NAME = "manifest.sqlite3"
+_BUSY_TIMEOUT_S = 10.0
+
+
+@contextmanager
+def open_manifest(state: Path) -> Iterator[sqlite3.Connection]:
+    """Open, and where needed create or migrate, the manifest in a state folder.
+
+    Raises `StoreError` for a damaged or foreign file and for one that a newer melwatch wrote.
+    """
+    file = state / FILE_NAME
+    try:
+        with closing(sqlite3.connect(file, timeout=_BUSY_TIMEOUT_S, isolation_level=None)) as connection:
+            connection.row_factory = sqlite3.Row
+            _check_owner(connection, file)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            _migrate(connection, file)
+            yield connection
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, (sqlite3.IntegrityError, sqlite3.ProgrammingError)):
+            raise
+        if "full" in str(error):
+            raise DegradedError(f"The disk of {file} is full", "Free some space, then run it again.") from error
+        raise StoreError(f"The manifest {file} cannot be used: {error}", _hint(error)) from error
+
+
+@contextmanager
+def read_manifest(state: Path) -> Iterator[sqlite3.Connection]:
+    """Open an existing manifest for looking only."""
+    file = state / FILE_NAME
+    try:
+        with closing(sqlite3.connect(file, timeout=_BUSY_TIMEOUT_S, isolation_level=None)) as connection:
+            connection.row_factory = sqlite3.Row
+            _check_owner(connection, file)
+            _check_version(connection, file)
+            connection.execute("PRAGMA query_only = ON")
+            yield connection
+    except sqlite3.DatabaseError as error:
+        raise StoreError(f"The manifest {file} cannot be read: {error}", _hint(error)) from error
+
+
+@contextmanager
+def writing(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """Run one write transaction: all of it or, after an exception, nothing."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield connection
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def get_meta(connection: sqlite3.Connection, key: str) -> str | None:
+    """Return a remembered value, or None."""
+    row = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+    return None if row is None else str(row["value"])
+
+
+def set_meta(connection: sqlite3.Connection, key: str, value: str) -> None:
+    """Remember a value; call it inside `writing`."""
+    connection.execute("INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", (key, value))
+
+
+def _check_owner(connection: sqlite3.Connection, file: Path) -> None:
+    owner = connection.execute("PRAGMA application_id").fetchone()[0]
+    is_new = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+    if owner != APPLICATION_ID and not is_new:
+        raise StoreError(f"{file} is not a manifest of melwatch", "Name another state folder with --state.")
+
+
+def _check_version(connection: sqlite3.Connection, file: Path) -> None:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    newest = _migrations()[-1][0]
+    if version > newest:
+        what = f"{file} was written by a newer melwatch (schema {version}, this one knows {newest})"
+        raise StoreError(what, "Upgrade melwatch.")
+
+
+def _migrate(connection: sqlite3.Connection, file: Path) -> None:
+    _check_version(connection, file)
+    for number, sql in _migrations():
+        if connection.execute("PRAGMA user_version").fetchone()[0] >= number:
+            continue
+        # executescript commits what is open, so the transaction is part of the script.
+        connection.executescript(
+            f"BEGIN IMMEDIATE;\n{sql}\nPRAGMA application_id = {APPLICATION_ID};\n"
+            f"PRAGMA user_version = {number};\nCOMMIT;"
+        )
+
+
+def _migrations() -> list[tuple[int, str]]:
+    """Return the numbered `.sql` files beside this module, in order."""
+    folder = resources.files(__package__)
+    files = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
+    return [(int(file.name.split("_")[0]), file.read_text(encoding="utf-8")) for file in files]
+
+
+def _hint(error: sqlite3.DatabaseError) -> str:
+    if "locked" in str(error):
+        return "Another program has it open."
+    return "Move the file aside and run `melwatch sync` again."

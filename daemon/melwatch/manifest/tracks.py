@@ -1,0 +1,239 @@
+"""The tables about files and the work done on them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from melwatch.manifest.database import writing
+from melwatch.track import AudioId, FileStamp, KnownFile, Location, RelPath, Sound, Tags, TrackRecord, Trouble
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from melwatch.errors import TrackError
+    from melwatch.track import Identity, Made, RecipeId, SeenFile
+
+_STAMP = "size, mtime_ns, changed_ns, inode"
+
+
+def known_files(db: sqlite3.Connection, recipe: RecipeId) -> list[KnownFile]:
+    """Return every track on record, in path order, with whether its work is done."""
+    rows = db.execute(
+        f"""SELECT path, {_STAMP}, read_ns, track.audio_id,
+                   (s.audio_id IS NOT NULL OR f.audio_id IS NOT NULL) AS is_done
+            FROM track
+            LEFT JOIN spectrogram s ON s.audio_id = track.audio_id AND s.recipe = :recipe
+            LEFT JOIN failure f ON f.audio_id = track.audio_id AND f.recipe = :recipe
+            ORDER BY path""",  # noqa: S608  column names of our own
+        {"recipe": recipe},
+    )
+    return [
+        KnownFile(path=RelPath(row["path"]), stamp=_stamp(row), read_ns=row["read_ns"], is_done=bool(row["is_done"]))
+        for row in rows
+    ]
+
+
+def count(db: sqlite3.Connection) -> int:
+    """Return how many tracks are on record."""
+    return int(db.execute("SELECT count(*) FROM track").fetchone()[0])
+
+
+def add_tracks(db: sqlite3.Connection, files: Sequence[SeenFile]) -> None:
+    """Put new files on record, in the order given, which becomes the order of rows in the dataset."""
+    if not files:
+        return
+    with writing(db):
+        start = db.execute("SELECT coalesce(max(ordinal), 0) FROM track").fetchone()[0]
+        db.executemany(
+            "INSERT INTO track (path, ordinal, size, mtime_ns, changed_ns, inode) VALUES (?, ?, ?, ?, ?, ?)",
+            ((file.path, start + number, *_columns(file.stamp)) for number, file in enumerate(files, start=1)),
+        )
+
+
+def record_identity(db: sqlite3.Connection, path: RelPath, stamp: FileStamp, read_ns: int, identity: Identity) -> None:
+    """Note what a file turned out to be; call it inside `writing`."""
+    tags = identity.tags
+    db.execute(
+        """UPDATE track SET size = ?, mtime_ns = ?, changed_ns = ?, inode = ?, read_ns = ?, file_digest = ?,
+               replaced = CASE WHEN audio_id <> ? THEN audio_id ELSE replaced END,
+               audio_id = ?, title = ?, artist = ?, album = ?, problem = NULL
+           WHERE path = ?""",
+        (
+            *_columns(stamp), read_ns, identity.file_digest,
+            identity.audio_id,
+            identity.audio_id, tags.title, tags.artist, tags.album,
+            path,
+        ),
+    )  # fmt: skip
+
+
+def record_spectrogram(db: sqlite3.Connection, audio_id: AudioId, recipe: RecipeId, made: Made) -> None:
+    """Note that a song's spectrogram lies in the spool; call it inside `writing`."""
+    db.execute(
+        "INSERT OR REPLACE INTO spectrogram VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL)",
+        (
+            audio_id, recipe, made.windows, made.checksum,
+            made.sound.duration_s, made.sound.promised_s, made.sound.method,
+        ),
+    )  # fmt: skip
+
+
+def record_failure(
+    db: sqlite3.Connection, audio_id: AudioId, recipe: RecipeId, error: TrackError, *, tries: int, at: str
+) -> None:
+    """Note that a song cannot be worked on, so that it is left alone; call it inside `writing`."""
+    db.execute(
+        "INSERT OR REPLACE INTO failure VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (audio_id, recipe, error.reason, error.what, error.hint, tries, at),
+    )
+
+
+def record_problem(db: sqlite3.Connection, path: RelPath, error: TrackError) -> None:
+    """Note that a file could not be read this time; call it inside `writing`."""
+    problem = {"reason": error.reason, "what": error.what, "hint": error.hint}
+    db.execute("UPDATE track SET problem = ? WHERE path = ?", (json.dumps(problem), path))
+
+
+def forget_tracks(db: sqlite3.Connection, paths: Iterable[RelPath]) -> None:
+    """Take vanished files off the record; call it inside `writing`.
+
+    One whose sound lives on in another file hands on its place in the order of rows.
+    """
+    for path in paths:
+        gone = db.execute("SELECT ordinal, audio_id FROM track WHERE path = ?", (path,)).fetchone()
+        db.execute("DELETE FROM track WHERE path = ?", (path,))
+        db.execute(
+            """UPDATE track SET ordinal = :ordinal WHERE path = (
+                   SELECT path FROM track WHERE audio_id = :audio_id ORDER BY path LIMIT 1
+               ) AND ordinal > :ordinal""",
+            {"ordinal": gone["ordinal"], "audio_id": gone["audio_id"]},
+        )
+
+
+def replace_left_out(db: sqlite3.Connection, entries: Iterable[tuple[RelPath, str]]) -> None:
+    """Remember the audio files that are not tracks, and why."""
+    wanted = dict(entries)
+    known = left_out(db)
+    if wanted == known:
+        return
+    with writing(db):
+        db.executemany("DELETE FROM left_out WHERE path = ?", ((path,) for path in known.keys() - wanted.keys()))
+        db.executemany("INSERT OR REPLACE INTO left_out VALUES (?, ?)", wanted.items() - known.items())
+
+
+def left_out(db: sqlite3.Connection) -> dict[RelPath, str]:
+    """Return what the last scan left out, and the reasons, in path order."""
+    rows = db.execute("SELECT path, reason FROM left_out ORDER BY path")
+    return {RelPath(row["path"]): row["reason"] for row in rows}
+
+
+def track_records(db: sqlite3.Connection, recipe: RecipeId) -> Iterator[TrackRecord]:
+    """Yield every track with all that is known of it, in path order."""
+    rows = db.execute(
+        """SELECT path, ordinal, track.audio_id, replaced, title, artist, album, problem,
+                  s.windows, s.checksum, s.duration_s, s.promised_s, s.method, s.shard, s.first_row,
+                  f.reason, f.what, f.hint, f.tries
+           FROM track
+           LEFT JOIN spectrogram s ON s.audio_id = track.audio_id AND s.recipe = :recipe
+           LEFT JOIN failure f ON f.audio_id = track.audio_id AND f.recipe = :recipe
+           ORDER BY path""",
+        {"recipe": recipe},
+    )
+    return map(_record, rows)
+
+
+def songs_by_path(db: sqlite3.Connection) -> dict[RelPath, AudioId | None]:
+    """Return which song each track on record holds, as far as it was read."""
+    return {RelPath(row["path"]): row["audio_id"] for row in db.execute("SELECT path, audio_id FROM track")}
+
+
+def ready_audio(db: sqlite3.Connection, recipe: RecipeId) -> set[AudioId]:
+    """Return the songs that need no more work: made, or known to fail."""
+    rows = db.execute(
+        "SELECT audio_id FROM spectrogram WHERE recipe = :recipe"
+        " UNION SELECT audio_id FROM failure WHERE recipe = :recipe",
+        {"recipe": recipe},
+    )
+    return {AudioId(row[0]) for row in rows}
+
+
+def spooled_audio(db: sqlite3.Connection) -> set[tuple[str, str]]:
+    """Return (audio_id, recipe) of all that lies in the spool."""
+    rows = db.execute("SELECT audio_id, recipe FROM spectrogram WHERE shard IS NULL")
+    return {(row[0], row[1]) for row in rows}
+
+
+def forget_spectrograms(db: sqlite3.Connection, keys: Iterable[tuple[str, str]]) -> None:
+    """Take work off the record whose result is lost, so that it is done again."""
+    with writing(db):
+        db.executemany("DELETE FROM spectrogram WHERE audio_id = ? AND recipe = ?", keys)
+
+
+def forget_song(db: sqlite3.Connection, audio_id: str) -> None:
+    """Take a song's spectrograms off the record, with all that share its shard."""
+    with writing(db):
+        db.execute(
+            """DELETE FROM spectrogram WHERE audio_id = :song OR shard IN
+                   (SELECT shard FROM spectrogram WHERE audio_id = :song AND shard IS NOT NULL)""",
+            {"song": audio_id},
+        )
+
+
+def forget_shards(db: sqlite3.Connection, paths: Iterable[str]) -> None:
+    """Take shards, `split/name`, off the record, with the work that they held."""
+    with writing(db):
+        for path in paths:
+            db.execute("DELETE FROM spectrogram WHERE shard = ?", (path,))
+            db.execute("DELETE FROM shard WHERE path = ?", (path,))
+
+
+def forget_failures(db: sqlite3.Connection, audio_ids: Sequence[str] | None = None) -> int:
+    """Let failed songs, all or these, be tried again; return how many."""
+    with writing(db):
+        if audio_ids is None:
+            return db.execute("DELETE FROM failure").rowcount
+        cursor = db.executemany("DELETE FROM failure WHERE audio_id = ?", ((audio_id,) for audio_id in audio_ids))
+        return cursor.rowcount
+
+
+def _record(row: sqlite3.Row) -> TrackRecord:
+    location = sound = trouble = None
+    if row["checksum"] is not None:
+        location = Location(
+            windows=row["windows"], checksum=row["checksum"], shard=row["shard"], first_row=row["first_row"]
+        )
+        sound = Sound(duration_s=row["duration_s"], promised_s=row["promised_s"], method=row["method"])
+    if row["reason"] is not None:
+        trouble = Trouble(reason=row["reason"], what=row["what"], hint=row["hint"])
+    elif row["problem"] is not None:
+        trouble = Trouble(**json.loads(row["problem"]))
+    return TrackRecord(
+        path=RelPath(row["path"]),
+        ordinal=row["ordinal"],
+        audio_id=row["audio_id"],
+        replaced=row["replaced"],
+        tags=Tags(title=row["title"], artist=row["artist"], album=row["album"]),
+        location=location,
+        sound=sound,
+        trouble=trouble,
+        is_quarantined=row["reason"] is not None,
+    )
+
+
+def _stamp(row: sqlite3.Row) -> FileStamp:
+    return FileStamp(
+        size=row["size"], mtime_ns=row["mtime_ns"], changed_ns=row["changed_ns"], inode=_signed(row["inode"], back=True)
+    )
+
+
+def _columns(stamp: FileStamp) -> tuple[int, int, int, int]:
+    return stamp.size, stamp.mtime_ns, stamp.changed_ns, _signed(stamp.inode)
+
+
+def _signed(inode: int, *, back: bool = False) -> int:
+    """Fold unsigned 64-bit inodes into SQLite's signed integers, and back."""
+    if back:
+        return inode + (1 << 64) if inode < 0 else inode
+    return inode - (1 << 64) if inode >= 1 << 63 else inode

@@ -1,0 +1,90 @@
+"""What a pass has to do: the known and the seen, compared. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from melwatch.track import KnownFile, RelPath, SeenFile
+
+SETTLED_AFTER_NS = 2_000_000_000
+"""A file read within the coarsest clock tick of a file system (FAT: 2 s) after it changed may have
+changed again within that tick, unseen; it is read once more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The actions of one pass, each list in path order."""
+
+    added: tuple[SeenFile, ...]
+    changed: tuple[SeenFile, ...]
+    unfinished: tuple[SeenFile, ...]
+    unchanged: int
+    vanished: tuple[RelPath, ...]
+    unverified: tuple[RelPath, ...]
+
+    @property
+    def to_read(self) -> tuple[SeenFile, ...]:
+        """Every file to open, in path order."""
+        return tuple(sorted((*self.added, *self.changed, *self.unfinished), key=lambda file: file.path))
+
+
+def make_plan(known: Iterable[KnownFile], seen: Iterable[SeenFile], unverified: Sequence[RelPath] = ()) -> Plan:
+    """Compare two streams in path order.
+
+    `unverified` names folders (ending in `/`) and files that could not be looked at: what is known
+    of them or below them stays.
+    """
+    added, changed, unfinished, vanished, kept = [], [], [], [], []
+    unchanged = 0
+    for before, now in _paired(known, seen):
+        if before is None and now is not None:
+            added.append(now)
+        elif now is None and before is not None:
+            (kept if is_under(before.path, unverified) else vanished).append(before.path)
+        elif before is not None and now is not None:
+            if not is_same(before, now):
+                changed.append(now)
+            elif not before.is_done:
+                unfinished.append(now)
+            else:
+                unchanged += 1
+    return Plan(
+        added=tuple(added),
+        changed=tuple(changed),
+        unfinished=tuple(unfinished),
+        unchanged=unchanged,
+        vanished=tuple(vanished),
+        unverified=tuple(kept),
+    )
+
+
+def is_same(before: KnownFile, now: SeenFile) -> bool:
+    """Whether a file can be taken to hold what it held when it was last read."""
+    if before.stamp != now.stamp:
+        return False
+    return not before.is_done or abs(before.read_ns - now.stamp.changed_ns) > SETTLED_AFTER_NS
+
+
+def is_under(path: RelPath, places: Sequence[RelPath]) -> bool:
+    """Whether a path is one of the places, or lies below one that ends in `/`."""
+    return any(path.startswith(place) if place.endswith(b"/") else path == place for place in places)
+
+
+def _paired(known: Iterable[KnownFile], seen: Iterable[SeenFile]) -> Iterator[tuple[KnownFile | None, SeenFile | None]]:
+    """Join two streams, each in strictly ascending path order, by path."""
+    left, right = iter(known), iter(seen)
+    before, now = next(left, None), next(right, None)
+    while before is not None or now is not None:
+        if now is None or (before is not None and before.path < now.path):
+            yield before, None
+            before = next(left, None)
+        elif before is None or now.path < before.path:
+            yield None, now
+            now = next(right, None)
+        else:
+            yield before, now
+            before, now = next(left, None), next(right, None)

@@ -1,0 +1,151 @@
+"""The stage of a pass that publishes: decide what the next version shows, and have it written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from melwatch import system
+from melwatch.child import run_in_child
+from melwatch.compose import compose
+from melwatch.dataset import fingerprint
+from melwatch.dataset.collect import find_garbage, remove_garbage
+from melwatch.edition import Edition
+from melwatch.errors import DegradedError
+from melwatch.manifest import ledger, tracks, versions
+from melwatch.manifest.database import writing
+from melwatch.manifest.versions import VersionRecord
+from melwatch.spectrogram.spool import spool_file
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+    from sqlite3 import Connection
+
+    from melwatch.compose import Composition
+    from melwatch.dataset.collect import Collected
+    from melwatch.edition import Published
+    from melwatch.track import TrackRecord
+    from melwatch.workshop import Workshop
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publication:
+    """What the publishing stage found and did; `published` is None where nothing had changed."""
+
+    records: list[TrackRecord]
+    composition: Composition
+    version: VersionRecord | None
+    published: Published | None
+    collected: Collected | None
+
+
+def publish(shop: Workshop, db: Connection, now: datetime, *, is_forced: bool = False) -> Publication:
+    """Publish a new version if it would differ from the current one, or if `is_forced`.
+
+    Raises `SpectrogramLostError` where work on record turns out to be lost, and `DegradedError`
+    where the disk of the dataset is full.
+    """
+    records = list(tracks.track_records(db, shop.recipe.id))
+    composition = compose_version(shop, db, records)
+    current = versions.newest_version(db)
+    nothing = Publication(records=records, composition=composition, version=current, published=None, collected=None)
+    if not composition.tracks:
+        return nothing
+    with writing(db):
+        ledger.save_classes(db, composition.class_names)
+        ledger.save_placements(db, composition.placement.decided)
+    edition = _edition(shop, db, composition, current, now)
+    version = _version_record(edition)
+    if current is not None and version.content == current.content and not is_forced:
+        return nothing
+    published = _write(shop, edition)
+    versions.record_published(db, version, published)
+    _empty_spool(shop, edition)
+    return Publication(
+        records=records,
+        composition=composition,
+        version=version,
+        published=published,
+        collected=collect(shop, db, now),
+    )
+
+
+def compose_version(shop: Workshop, db: Connection, records: list[TrackRecord]) -> Composition:
+    """Work out what a version would show now, without deciding anything for good."""
+    return compose(
+        records,
+        class_names=ledger.class_names(db),
+        ledger=ledger.placements(db),
+        min_tracks_per_genre=shop.config.library.min_tracks_per_genre,
+        shares=shop.config.splits.shares,
+        shown=shop.shown_path,
+        spooled=lambda song: str(spool_file(shop.state.spool, song, shop.recipe.id)),
+    )
+
+
+def collect(shop: Workshop, db: Connection, now: datetime) -> Collected:
+    """Remove versions past their time and the shards that only they used."""
+    settings = shop.config.dataset
+    garbage = find_garbage(
+        shop.folder,
+        keep_versions=settings.keep_versions,
+        keep_hours=settings.keep_hours,
+        needed=versions.needed_shards(db),
+        now=now,
+    )
+    tracks.forget_shards(db, garbage.shards)
+    versions.forget_versions(db, garbage.kept_versions)
+    return remove_garbage(shop.folder, garbage)
+
+
+def _edition(
+    shop: Workshop, db: Connection, composition: Composition, current: VersionRecord | None, now: datetime
+) -> Edition:
+    newest_on_disk = max(shop.folder.version_numbers(), default=0)
+    newest_on_record = current.number if current else 0
+    return Edition(
+        dataset_id=shop.state.dataset_id,
+        number=max(newest_on_disk, newest_on_record) + 1,
+        recipe=shop.recipe.id,
+        recipe_json=shop.recipe.to_json(),
+        shape=shop.recipe.shape,
+        class_names=composition.class_names,
+        tracks=composition.tracks,
+        ledger=ledger.placements(db),
+        pending=composition.pending,
+        published_at=now.isoformat(timespec="seconds"),
+    )
+
+
+def _version_record(edition: Edition) -> VersionRecord:
+    return VersionRecord(
+        number=edition.number,
+        fingerprint=fingerprint.fingerprint(edition),
+        content=fingerprint.content_digest(edition),
+        recipe=edition.recipe,
+        tracks=len(edition.tracks),
+        complete=edition.pending == 0,
+        pending=edition.pending,
+        published_at=edition.published_at,
+    )
+
+
+def _write(shop: Workshop, edition: Edition) -> Published:
+    try:
+        return run_in_child(_write_in_child, shop.folder.path, edition)
+    except OSError as error:
+        what = "is full" if system.is_disk_full(error) else f"cannot be written: {error.strerror}"
+        raise DegradedError(f"The disk of {shop.folder.path} {what}", "The last version stays current.") from error
+
+
+def _write_in_child(path: Path, edition: Edition) -> Published:
+    from melwatch.dataset.publish import publish as write
+
+    return write(path, edition)
+
+
+def _empty_spool(shop: Workshop, edition: Edition) -> None:
+    for track in edition.tracks:
+        if track.shard is None:
+            spool_file(shop.state.spool, track.audio_id, edition.recipe).unlink(missing_ok=True)

@@ -1,0 +1,92 @@
+"""What a pass did, as values: for the log, for `status`, and adding up. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from melwatch.names import folded, genre_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from melwatch.extraction import Tally
+    from melwatch.library.scan import Scan
+    from melwatch.plan import Plan
+    from melwatch.publication import Publication
+    from melwatch.track import TrackRecord
+
+_ARTIST_SHARE = 0.8
+_ARTIST_MIN_TRACKS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassReport:
+    """Counts of one pass.
+
+    `balance` says for every file found below the root what became of it: its values add up to
+    `found`. `genres` and `waiting` count songs of the genres in the dataset and of those with too
+    few; `like_artists` are top-level folders that look like artists rather than genres.
+    """
+
+    extracted: int
+    reused: int
+    failed: int
+    found: int
+    balance: dict[str, int]
+    genres: dict[str, int]
+    waiting: dict[str, int]
+    like_artists: list[str]
+    version: int | None
+    is_published: bool
+    bytes_written: int
+    moves: list[dict[str, str]]
+    renamed_genres: dict[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what the manifest keeps of a pass."""
+        return asdict(self)
+
+
+def of_pass(seen: Scan, plan: Plan, tally: Tally, publication: Publication, renamed: dict[str, str]) -> PassReport:
+    """Sum up a pass."""
+    unverified = set(plan.unverified)
+    balance = publication.composition.balance() + seen.other_files
+    balance += Counter(
+        entry.reason for entry in seen.left_out if not entry.path.endswith(b"/") and entry.path not in unverified
+    )
+    ready = {record.audio_id for record in publication.records if record.location is not None}
+    published = publication.published
+    return PassReport(
+        extracted=len(tally.extracted),
+        reused=len(ready - tally.extracted),
+        failed=tally.failed,
+        found=balance.total(),
+        balance={str(reason): number for reason, number in sorted(balance.items())},
+        genres=publication.composition.genres,
+        waiting=publication.composition.waiting,
+        like_artists=like_artists(publication.records),
+        version=publication.version.number if publication.version else None,
+        is_published=published is not None,
+        bytes_written=published.bytes_written if published else 0,
+        moves=[
+            {"audio_id": move.audio_id, "genre": move.genre, "from": move.source, "to": move.target}
+            for move in publication.composition.placement.moves
+        ],
+        renamed_genres=renamed,
+    )
+
+
+def like_artists(records: Iterable[TrackRecord]) -> list[str]:
+    """Return the top-level folders nearly all of whose tracks name the folder as their artist."""
+    named: dict[str, list[bool]] = defaultdict(list)
+    for record in records:
+        if record.tags.artist:
+            genre = genre_of(record.path)
+            named[genre].append(folded(record.tags.artist) == folded(genre))
+    return [
+        genre
+        for genre, hits in sorted(named.items())
+        if len(hits) >= _ARTIST_MIN_TRACKS and sum(hits) >= _ARTIST_SHARE * len(hits)
+    ]

@@ -1,0 +1,113 @@
+"""A pool of child processes for work on files that may crash, hang or swallow memory.
+
+What the work is, is not known here: a function and its arguments are handed in.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import FIRST_COMPLETED, wait
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from pebble import ProcessExpired, ProcessPool
+
+from melwatch import system
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from types import TracebackType
+
+    from pebble import ProcessFuture
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+_IN_FLIGHT_PER_PROCESS = 2
+_ONE_THREAD_EACH = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+class Loss(StrEnum):
+    """How a worker was lost."""
+
+    CRASH = "crash"
+    TIMEOUT = "timeout"
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Generic[Task, Result]):
+    """The result of one task, or how the worker was lost over it."""
+
+    task: Task
+    result: Result | None
+    loss: Loss | None = None
+
+
+class Workers:
+    """A pool of worker processes; use it as a context manager."""
+
+    def __init__(
+        self,
+        *,
+        processes: int,
+        timeout_s: float,
+        preload: Sequence[str],
+        initializer: Callable[..., None],
+        initargs: tuple[object, ...],
+    ) -> None:
+        for variable in _ONE_THREAD_EACH:
+            os.environ.setdefault(variable, "1")
+        self.processes = processes
+        self.timeout_s = timeout_s
+        self.pool = ProcessPool(
+            max_workers=processes,
+            initializer=initializer,
+            initargs=initargs,
+            context=system.child_context(preload),
+        )
+
+    def __enter__(self) -> Workers:
+        """Start nothing yet: the first task does."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the workers; after an exception, at once and whatever they are doing."""
+        if error is None:
+            self.pool.close()
+        else:
+            self.pool.stop()
+        self.pool.join()
+
+    def map(self, work: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Done[Task, Result]]:
+        """Do the work on every task, a few at a time, and yield each as it is done, in any order.
+
+        A worker that dies or takes too long costs its own task only. An exception that `work`
+        raises is a bug, and raised here.
+        """
+        waiting = iter(tasks)
+        running: dict[ProcessFuture, Task] = {}
+        while True:
+            while len(running) < self.processes * _IN_FLIGHT_PER_PROCESS:
+                try:
+                    task = next(waiting)
+                except StopIteration:
+                    break
+                running[self.pool.schedule(work, args=(task,), timeout=self.timeout_s)] = task
+            if not running:
+                return
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield _outcome(future, running.pop(future))
+
+
+def _outcome(future: ProcessFuture, task: Task) -> Done[Task, Result]:
+    try:
+        return Done(task, future.result())
+    except FutureTimeoutError:
+        return Done(task, None, Loss.TIMEOUT)
+    except ProcessExpired:
+        return Done(task, None, Loss.CRASH)

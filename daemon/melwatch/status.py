@@ -1,0 +1,142 @@
+"""What can be told about a dataset and its tracks from the manifest, without touching the music."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from melwatch import publication
+from melwatch.compose import CHANGING, DUPLICATE, FATES, PENDING
+from melwatch.dataset.representation import representation
+from melwatch.library.rules import SENTENCES, Reason
+from melwatch.manifest import tracks, versions
+from melwatch.names import native
+from melwatch.track import RelPath
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from sqlite3 import Connection
+
+    from melwatch.compose import Composition
+    from melwatch.track import TrackRecord
+    from melwatch.workshop import Workshop
+
+
+def overview(shop: Workshop, db: Connection) -> dict[str, Any]:
+    """Return the fields of `status --json`."""
+    records = list(tracks.track_records(db, shop.recipe.id))
+    composition = publication.compose_version(shop, db, records)
+    shares = representation(composition.genres)
+    current = versions.newest_version(db)
+    last = versions.last_pass(db) or {}
+    left_out = sum(1 for path in tracks.left_out(db) if not path.endswith(b"/"))
+    return {
+        "state": "idle",
+        "version": current.number if current else None,
+        "fingerprint": current.fingerprint if current else None,
+        "published_at": current.published_at if current else None,
+        "complete": current.complete if current else None,
+        "music": os.fsencode(shop.config.library.root).decode("utf-8", "backslashreplace"),
+        "dataset": os.fsencode(shop.folder.path).decode("utf-8", "backslashreplace"),
+        "tracks": {
+            "ready": sum(record.location is not None for record in records),
+            "pending": composition.pending,
+            "failed": sum(is_failure(record) for record in records),
+            "excluded": left_out,
+        },
+        "genres": composition.genres,
+        "waiting": composition.waiting,
+        "under_represented": shares.under,
+        "over_represented": shares.over,
+        "last_pass": {
+            key: last.get(key) for key in ("started_at", "extracted", "reused", "failed", "seconds", "found", "balance")
+        },
+    }
+
+
+def is_failure(record: TrackRecord) -> bool:
+    """Whether a track is left out because something is wrong with it, not for the moment only."""
+    return record.trouble is not None and record.trouble.reason not in {CHANGING, PENDING}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """Why a file is, or is not, in the dataset."""
+
+    path: bytes
+    reason: str
+    sentence: str
+    details: dict[str, Any]
+
+
+def why(shop: Workshop, db: Connection, path: Path) -> Answer:
+    """Say which rule, state or error applies to a file or folder."""
+    relative = relative_path(shop, path)
+    if relative is None:
+        return Answer(
+            path=os.fsencode(path), reason="outside", sentence="does not lie below the music root", details={}
+        )
+    records = list(tracks.track_records(db, shop.recipe.id))
+    composition = publication.compose_version(shop, db, records)
+    for record in records:
+        if record.path == relative:
+            return _about_track(record, composition)
+    return _about_other(shop, db, relative)
+
+
+def relative_path(shop: Workshop, path: Path) -> RelPath | None:
+    """Return a path below the root, joined by `/`; a relative one may also be meant from the root."""
+    whole = os.fsencode(os.path.abspath(path))
+    root = shop.root.rstrip(os.sep.encode()) + os.sep.encode()
+    if not whole.startswith(root):
+        inside = os.path.join(shop.root, os.fsencode(path))
+        if path.is_absolute() or not os.path.lexists(inside):
+            return None
+        whole = inside
+    return RelPath(whole[len(root) :].replace(os.sep.encode(), b"/"))
+
+
+def _about_track(record: TrackRecord, composition: Composition) -> Answer:
+    fate = composition.fates[record.path]
+    details: dict[str, Any] = {"audio_id": record.audio_id}
+    if record.sound is not None:
+        details |= {
+            "duration_s": round(record.sound.duration_s, 3),
+            "partial": record.sound.is_partial,
+            "decoded by": record.sound.method,
+        }
+    for track in composition.tracks:
+        if record.audio_id == track.audio_id and (fate == DUPLICATE) == (track.path != record.path):
+            details |= {"genre": track.genre, "class": track.label, "split": str(track.split)}
+            if fate == DUPLICATE:
+                details["stands for both"] = track.shown_path
+    if record.trouble is not None:
+        details |= {"tried again": "on retry or change" if record.is_quarantined else "at the next pass"}
+        return Answer(
+            path=record.path,
+            reason=record.trouble.reason,
+            sentence=f"{record.trouble.what} {record.trouble.hint}".strip(),
+            details=details,
+        )
+    return Answer(path=record.path, reason=fate, sentence=FATES[fate], details=details)
+
+
+def _about_other(shop: Workshop, db: Connection, path: RelPath) -> Answer:
+    """Answer for what is not a track: from what the last scan noted, or from the rules alone."""
+    noted = tracks.left_out(db)
+    parts = path.rstrip(b"/").split(b"/")
+    above = [RelPath(b"/".join(parts[:count]) + b"/") for count in range(1, len(parts) + 1)]
+    for place in (path, *above):
+        if place in noted:
+            reason = Reason(noted[place])
+            return Answer(path=path, reason=reason, sentence=SENTENCES[reason], details={})
+    if os.path.isdir(native(shop.root, path)):
+        return Answer(path=path, reason="folder", sentence="is a folder; ask about a file in it", details={})
+    reasons = [shop.rules.about_folder(folder[:-1]) for folder in above[:-1]]
+    verdict = next((reason for reason in reasons if reason), None) or shop.rules.about_file(path)
+    if verdict is not None:
+        return Answer(path=path, reason=verdict, sentence=SENTENCES[verdict], details={})
+    if os.path.lexists(native(shop.root, path)):
+        return Answer(path=path, reason="unseen", sentence="is new: no pass has seen it yet", details={})
+    return Answer(path=path, reason="missing", sentence="does not exist, and is not on record", details={})

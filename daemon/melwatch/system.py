@@ -1,0 +1,110 @@
+"""What differs between operating systems, under one name each; the one module that asks which it is."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import multiprocessing
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+from melwatch.track import FileStamp
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from multiprocessing.context import BaseContext
+    from pathlib import Path
+
+
+def stamp_of(facts: os.stat_result) -> FileStamp:
+    """Return what of a `stat` result tells whether a file has changed."""
+    changed_ns = facts.st_mtime_ns if sys.platform == "win32" else facts.st_ctime_ns
+    return FileStamp(size=facts.st_size, mtime_ns=facts.st_mtime_ns, changed_ns=changed_ns, inode=facts.st_ino)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames inside a folder durable, where the system has a call for that."""
+    if sys.platform == "win32":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def try_lock(handle: int) -> bool:
+    """Take the exclusive lock of an open file without waiting; it ends with the process."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            # A byte far beyond the content, so that others may read who holds the lock.
+            os.lseek(handle, 1 << 30, os.SEEK_SET)
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def child_context(preload: Sequence[str] = ()) -> BaseContext:
+    """Return how child processes are made: from a clean server that has `preload` imported, or anew."""
+    if sys.platform == "win32":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(preload))
+    return context
+
+
+def lower_priority() -> None:
+    """Let everything else on the machine go first, as far as the system allows."""
+    import psutil
+
+    process = psutil.Process()
+    try:
+        if sys.platform == "win32":
+            process.nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
+        else:
+            process.nice(10)
+            if sys.platform == "linux":
+                process.ionice(psutil.IOPRIO_CLASS_BE, 7)
+    except (psutil.Error, OSError):
+        pass
+
+
+def limit_memory(megabytes: int) -> None:
+    """Let this process fail, not the machine, when it asks for more memory than that."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    limit = megabytes * 1024 * 1024
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if hard != resource.RLIM_INFINITY:
+        limit = min(limit, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+
+
+def die_with_parent() -> None:
+    """Have the system end this process when the one that started it ends."""
+    if sys.platform == "linux":
+        set_parent_death_signal, sigkill = 1, 9
+        ctypes.CDLL(None).prctl(set_parent_death_signal, sigkill)
+
+
+def ignore_interrupts() -> None:
+    """Leave Ctrl-C to the parent process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether an operation failed for want of space."""
+    return isinstance(error, OSError) and (
+        error.errno in {errno.ENOSPC, errno.EDQUOT} or getattr(error, "winerror", None) in {39, 112}
+    )

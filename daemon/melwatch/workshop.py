@@ -1,0 +1,39 @@
+"""What all work on one dataset has in common: its settings, places, rules and recipe."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from melwatch.names import display, native
+
+if TYPE_CHECKING:
+    from melwatch.config import Config
+    from melwatch.dataset.layout import DatasetFolder
+    from melwatch.library.rules import Rules
+    from melwatch.manifest.home import StateFolder
+    from melwatch.spectrogram.recipe import Recipe
+    from melwatch.track import RelPath
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workshop:
+    """Everything that stays the same from pass to pass."""
+
+    config: Config
+    rules: Rules
+    recipe: Recipe
+    folder: DatasetFolder
+    state: StateFolder
+
+    @property
+    def root(self) -> bytes:
+        """The music root as the file system spells it."""
+        return os.fsencode(self.config.library.root)
+
+    def shown_path(self, path: RelPath) -> str:
+        """Return a track's path as the dataset shows it."""
+        if self.config.dataset.paths == "relative":
+            return display(path)
+        return display(native(self.root, path))

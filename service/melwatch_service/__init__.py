@@ -1,0 +1,1 @@
+"""The user's door to melwatch: the command line and its pictures."""

@@ -1,0 +1,160 @@
+"""Commands that tell and change nothing: status, why, failures, missing, versions."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from melwatch import publication, status
+from melwatch.assemble import open_for_reading
+from melwatch.compose import DUPLICATE, IN_DATASET
+from melwatch.library.rules import Reason
+from melwatch.manifest import tracks, versions
+from melwatch.names import display, printable
+from melwatch_service.commands.app import Given, command
+from melwatch_service.tell import balance_lines, sentence_of, tell
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+@command("status")
+def show_status(given: Given, *, as_json: AsJson = False) -> None:
+    """Tell how things stand: version, tracks, genres, the last pass."""
+    shop = given.workshop()
+    with open_for_reading(shop) as db:
+        facts = status.overview(shop, db)
+    if as_json:
+        print_json(facts)
+    else:
+        tell(_status_lines(facts))
+
+
+def _status_lines(facts: dict[str, Any]) -> list[str]:
+    counts = facts["tracks"]
+    version = f"version {facts['version']} of {facts['published_at']}" if facts["version"] else "nothing published yet"
+    lines = [
+        f"State    {facts['state']}",
+        f"Music    {printable(facts['music'])}",
+        f"Dataset  {printable(facts['dataset'])}: {version}",
+        f"Tracks   {counts['ready']:,} ready, {counts['pending']:,} pending, {counts['failed']:,} failed, "
+        f"{counts['excluded']:,} excluded",
+    ]
+    lines += [f"  {number:>6,}  {printable(genre)}" for genre, number in facts["genres"].items()]
+    lines += [f"  {number:>6,}  {printable(genre)} (too few)" for genre, number in facts["waiting"].items()]
+    last = facts["last_pass"]
+    if last["started_at"]:
+        lines.append(
+            f"Last pass {last['started_at']}: {last['extracted']:,} extracted, {last['reused']:,} reused, "
+            f"{last['failed']:,} failed, {last['seconds']:.1f} s"
+        )
+        lines += balance_lines(last["found"], last["balance"])
+    return lines
+
+
+@command()
+def why(
+    given: Given,
+    path: Annotated[Path, typer.Argument(help="A file; relative to here, or to the music root.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Tell why a file is, or is not, in the dataset: which rule, state or error applies."""
+    shop = given.workshop()
+    with open_for_reading(shop) as db:
+        answer = status.why(shop, db, path)
+    if as_json:
+        facts = {"path": display(answer.path), "reason": answer.reason, "sentence": answer.sentence}
+        print_json(facts | answer.details)
+        return
+    tell([f"{printable(display(answer.path))}: {answer.sentence}"])
+    tell(
+        f"  {key.replace('_', ' ')}: {printable(str(value))}"
+        for key, value in answer.details.items()
+        if value is not None
+    )
+
+
+@command()
+def failures(given: Given, *, as_json: AsJson = False) -> None:
+    """List the tracks that something is wrong with, and what."""
+    shop = given.workshop()
+    with open_for_reading(shop) as db:
+        records = [record for record in tracks.track_records(db, shop.recipe.id) if status.is_failure(record)]
+        partial = [
+            record for record in tracks.track_records(db, shop.recipe.id) if record.sound and record.sound.is_partial
+        ]
+    rows = [
+        {
+            "path": display(record.path), "reason": trouble.reason, "what": trouble.what, "hint": trouble.hint,
+            "audio_id": record.audio_id, "in_dataset": False,
+        }
+        for record in records if (trouble := record.trouble)
+    ] + [
+        {
+            "path": display(record.path), "reason": "partial",
+            "what": f"Only {sound.duration_s:.1f} s of {sound.promised_s:.1f} s could be decoded", "hint": "",
+            "audio_id": record.audio_id, "in_dataset": True,
+        }
+        for record in partial if (sound := record.sound)
+    ]  # fmt: skip
+    if as_json:
+        print_json(rows)
+        return
+    tell(f"{printable(str(row['path']))}: {printable(str(row['what']))} {row['hint']}".rstrip() for row in rows)
+    tell([f"{len(records):,} failed, {len(partial):,} in the dataset only in part."])
+
+
+@command()
+def missing(
+    given: Given,
+    *,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV: path, reason, sentence.")] = False,
+) -> None:
+    """List every audio file that is not in the dataset, with its reason."""
+    shop = given.workshop()
+    with open_for_reading(shop) as db:
+        composition = publication.compose_version(shop, db, list(tracks.track_records(db, shop.recipe.id)))
+        noted = {path: reason for path, reason in tracks.left_out(db).items() if reason != Reason.NOT_AUDIO}
+    reasons = {**noted, **{path: fate for path, fate in composition.fates.items() if fate != IN_DATASET}}
+    rows = [(display(path), reason, sentence_of(reason)) for path, reason in sorted(reasons.items())]
+    if as_csv:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(["path", "reason", "sentence"])
+        writer.writerows(rows)
+        return
+    tell(f"{printable(path)}: {sentence}" for path, _, sentence in rows)
+    duplicates = sum(reason == DUPLICATE for _, reason, _ in rows)
+    tell([f"{len(rows):,} left out, {duplicates:,} of them duplicates of songs in the dataset."])
+
+
+@command("versions")
+def show_versions(given: Given, *, as_json: AsJson = False) -> None:
+    """List the published versions that are still on disk, newest first."""
+    shop = given.workshop()
+    with open_for_reading(shop) as db:
+        known = versions.all_versions(db)
+    rows = [
+        {
+            "version": version.number, "published_at": version.published_at, "tracks": version.tracks,
+            "fingerprint": version.fingerprint, "recipe": version.recipe, "complete": version.complete,
+        }
+        for version in known
+    ]  # fmt: skip
+    if as_json:
+        print_json(rows)
+        return
+    tell(
+        f"{row['version']:>6}  {row['published_at']}  {row['tracks']:>7,} tracks  {row['fingerprint']}"
+        + ("" if row["complete"] else "  incomplete")
+        for row in rows
+    )
+
+
+def print_json(value: object) -> None:
+    """Print JSON that any program can read, whatever the file names hold."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=True, indent=2) + "\n")

@@ -1,0 +1,107 @@
+"""`melwatch init`: a commented configuration file."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from melwatch.config import DEFAULT_EXCLUDE, DEFAULT_MODEL, default_config_file
+from melwatch.errors import ConfigError
+from melwatch_service.commands.app import Given, command
+
+_TEMPLATE = """\
+# melwatch's configuration. What is commented out shows the default.
+# Windows paths go in single quotes: 'D:\\Music'
+
+[library]
+# The music root: one folder per genre, albums below.
+root = {root}
+# Top-level folders that are no genres.
+# exclude = [{exclude}]
+# Files and folders to leave out, as gitignore patterns relative to the root.
+# ignore = []
+# What counts as a song; .mp3, .flac, .ogg, .opus and .wav can be read.
+# extensions = [".mp3"]
+# A genre with fewer songs is left out until it has grown.
+# min_tracks_per_genre = 6
+
+[dataset]
+# Where the dataset goes; music_lib in it is what load_from_disk opens.
+path = {dataset}
+# Where melwatch keeps what it knows. By default a folder of the system's for such things.
+# state = ...
+# How the column `paths` names files: "absolute", or "relative" to the root.
+# paths = "absolute"
+# Old versions stay at least that many, and at least that long.
+# keep_versions = 3
+# keep_hours = 168
+
+[spectrogram]
+# Whose feature extractor sets the parameters: a name, or a folder with preprocessor_config.json.
+# model = "{model}"
+# window_s = 10.24
+# windows_per_track = 6
+
+[splits]
+# train = 0.7
+# validate = 0.1
+# test = 0.2
+
+[workers]
+# Processes that decode; by default one for each core ({cores} here).
+# processes = {cores}
+# A song that takes longer, or needs more memory, is left out as failed.
+# timeout_s = 600
+# memory_mb = 1024
+
+[log]
+# "debug", "info", "warning" or "error"
+# level = "info"
+"""
+
+
+@command()
+def init(
+    given: Given,
+    *,
+    to_stdout: Annotated[bool, typer.Option("--print", help="Print it instead of writing a file.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+) -> None:
+    """Write a configuration file with every setting explained.
+
+    --music and --dataset fill in the two folders; --config says where the file goes.
+    """
+    root = given.music or Path.home() / "Music"
+    dataset = given.dataset or Path.home() / "datasets" / "music"
+    text = _TEMPLATE.format(
+        root=toml_path(root),
+        dataset=toml_path(dataset),
+        exclude=", ".join(f'"{name}"' for name in DEFAULT_EXCLUDE),
+        model=DEFAULT_MODEL,
+        cores=os.cpu_count() or 1,
+    )
+    if to_stdout:
+        sys.stdout.write(text)
+        return
+    file = given.config or default_config_file()
+    if file.exists() and not force:
+        raise ConfigError(f"{file} exists already", "--force replaces it.")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be written: {error.strerror}") from None
+    typer.echo(f"Wrote {file}")
+
+
+def toml_path(path: Path) -> str:
+    """Return a folder as a TOML string: literal, so that backslashes stay what they are, if possible."""
+    text = os.path.abspath(path.expanduser())
+    if "'" not in text and text.isprintable():
+        return f"'{text}'"
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in escaped) + '"'

@@ -1,0 +1,101 @@
+"""Pictures: songs per genre, one spectrogram, a whole track. Arrays and counts in, figures out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from melwatch.dataset.representation import representation
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+_USUAL, _UNDER, _OVER, _WAITING = "#4878a8", "#e08214", "#7b3294", "#b8b8b8"
+_HOP_S = 0.01
+_COLUMNS = 3
+
+mpl.rcParams["svg.fonttype"] = "none"
+mpl.rcParams["font.family"] = ["DejaVu Sans"]
+
+
+def genres_figure(counts: Mapping[str, int], waiting: Mapping[str, int]) -> Figure:
+    """Draw songs per genre, largest first; genres in `waiting` have too few to be in the dataset."""
+    shares = representation(counts)
+    rows = sorted({**counts, **waiting}.items(), key=lambda item: (item[1], item[0]))
+    colours = [
+        _WAITING if name in waiting else _UNDER if name in shares.under else _OVER if name in shares.over else _USUAL
+        for name, _ in rows
+    ]
+    figure = Figure(figsize=(8, 1.2 + 0.32 * len(rows)), layout="constrained")
+    axes = figure.subplots()
+    bars = axes.barh([_plain(name) for name, _ in rows], [number for _, number in rows], color=colours)
+    axes.bar_label(bars, padding=3)
+    axes.set_xlabel("songs")
+    axes.set_title("Songs per genre")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.margins(x=0.1)
+    legend = {
+        _USUAL: "usual",
+        _UNDER: f"under-represented (fewer than {shares.low:g})",
+        _OVER: f"over-represented (more than {shares.high:g})",
+        _WAITING: "too few, not in the dataset",
+    }
+    shown = [Patch(color=colour, label=label) for colour, label in legend.items() if colour in colours]
+    axes.legend(handles=shown, loc="lower right", frameon=False)
+    return figure
+
+
+def row_figure(values: NDArray[np.float32], title: str) -> Figure:
+    """Draw one spectrogram, (frames, bins) float32."""
+    figure = Figure(figsize=(9, 3.5), layout="constrained")
+    axes = figure.subplots()
+    _draw(axes, values)
+    axes.set_title(_plain(title), fontsize=10)
+    axes.set_xlabel("time (s)")
+    axes.set_ylabel("mel bin")
+    return figure
+
+
+def track_figure(windows: Sequence[NDArray[np.float32]], title: str) -> Figure:
+    """Draw all windows of a track, each (frames, bins) float32, three to a row on one colour scale."""
+    rows = -(-len(windows) // _COLUMNS)
+    figure = Figure(figsize=(13, 1 + 2.6 * rows), layout="constrained")
+    grid = figure.subplots(rows, _COLUMNS, sharex=True, sharey=True, squeeze=False)
+    low, high = min(float(window.min()) for window in windows), max(float(window.max()) for window in windows)
+    for number, axes in enumerate(grid.flat):
+        if number >= len(windows):
+            axes.set_visible(False)
+            continue
+        _draw(axes, windows[number], low, high)
+        axes.set_title(f"window {number}", fontsize=9)
+    figure.suptitle(_plain(title), fontsize=11)
+    figure.supxlabel("time (s)")
+    figure.supylabel("mel bin")
+    return figure
+
+
+def save_figure(figure: Figure, file: Path) -> None:
+    """Write a figure as PNG or SVG, by the file's extension."""
+    figure.savefig(file, dpi=110)
+
+
+def _draw(axes: Axes, values: NDArray[np.float32], low: float | None = None, high: float | None = None) -> None:
+    frames, bins = values.shape
+    axes.imshow(
+        values.T, origin="lower", aspect="auto", cmap="magma", vmin=low, vmax=high,
+        extent=(0, frames * _HOP_S, 0, bins), interpolation="nearest",
+    )  # fmt: skip
+
+
+def _plain(text: str) -> str:
+    """Keep file names from being read as formulas, and within the width."""
+    text = text.replace("$", r"\$")
+    return text if len(text) <= 90 else f"{text[:40]} … {text[-45:]}"  # noqa: PLR2004

@@ -1,0 +1,1 @@
+"""melwatch under systemd."""

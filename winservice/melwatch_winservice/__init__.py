@@ -1,0 +1,1 @@
+"""melwatch under the Windows service control manager."""
