@@ -46,17 +46,17 @@ class OpenAudio:
     @property
     def head(self) -> AudioSource:
         """The tags before the audio."""
-        return self._part(0, self.audio_start)
+        return self.whole.part(0, self.audio_start)
 
     @property
     def audio(self) -> AudioSource:
         """What is hashed and decoded."""
-        return self._part(self.audio_start, self.audio_end)
+        return self.whole.part(self.audio_start, self.audio_end)
 
     @property
     def tail(self) -> AudioSource:
         """The tags after the audio."""
-        return self._part(self.audio_end, self.stamp.size)
+        return self.whole.part(self.audio_end, self.stamp.size)
 
     def read_at(self, offset: int, n: int) -> bytes:
         """Up to `n` bytes from `offset`, fewer only at the end of the file as it was opened."""
@@ -75,13 +75,6 @@ class OpenAudio:
             raise _changed() from error
         if any(stamp_of(facts) != self.stamp for facts in now):
             raise _changed()
-
-    def _part(self, start: int, end: int) -> AudioSource:
-        return AudioSource(
-            read=lambda offset, n: self.read_at(start + offset, n),
-            length=end - start,
-            is_mp3=self.is_mp3,
-        )
 
     def _read(self, offset: int, n: int) -> bytes:
         try:
@@ -111,18 +104,22 @@ def open_audio(path: bytes, *, hold_bytes: int = HOLD_BYTES) -> Iterator[OpenAud
 
 
 if sys.platform == "win32":
+    import ctypes
     import msvcrt
 
-    import win32con
-    import win32file
+    _GENERIC_READ, _SHARE_READ_WRITE_DELETE, _OPEN_EXISTING = 0x80000000, 7, 3
+    _NO_HANDLE = ctypes.c_void_p(-1).value
 
     def _open_shared(path: bytes) -> int:
         """Open for reading so that the owner may rename or delete the file meanwhile."""
-        share = win32con.FILE_SHARE_READ | win32con.FILE_SHARE_WRITE | win32con.FILE_SHARE_DELETE
-        handle = win32file.CreateFileW(
-            os.fsdecode(path), win32con.GENERIC_READ, share, None, win32con.OPEN_EXISTING, 0, None
+        kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
+        kernel32.CreateFileW.restype = ctypes.c_void_p
+        handle: int = kernel32.CreateFileW(
+            os.fsdecode(path), _GENERIC_READ, _SHARE_READ_WRITE_DELETE, None, _OPEN_EXISTING, 0, None
         )
-        return msvcrt.open_osfhandle(handle.Detach(), os.O_RDONLY | os.O_BINARY)
+        if handle == _NO_HANDLE:
+            raise ctypes.WinError(ctypes.get_last_error())
+        return msvcrt.open_osfhandle(handle, os.O_RDONLY | os.O_BINARY)
 
 else:
 

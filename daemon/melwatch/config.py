@@ -137,7 +137,8 @@ class Config(BaseSettings):
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        **_others: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  not used here
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  not used here
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Command line over environment over file."""
         given = init_settings.init_kwargs if isinstance(init_settings, InitSettingsSource) else {}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from melwatch.errors import DegradedError
@@ -13,6 +12,7 @@ from melwatch.names import native
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from melwatch.track import SeenFile
 

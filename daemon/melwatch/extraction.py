@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from melwatch.errors import TrackError
 from melwatch.ingest import Setup, examine, identify_only, set_up
@@ -41,7 +41,7 @@ class Tally:
     extracted: set[AudioId] = field(default_factory=set)
     failed: int = 0
 
-    def __iadd__(self, other: Tally) -> Tally:
+    def __iadd__(self, other: Self) -> Self:
         """Add what a later round did."""
         self.extracted |= other.extracted
         self.failed += other.failed

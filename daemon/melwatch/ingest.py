@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 import traceback
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from melwatch import system
@@ -16,6 +15,8 @@ from melwatch.names import native
 from melwatch.spectrogram.spool import read_facts, spool_file, write_spool
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from melwatch.audiofile import OpenAudio
     from melwatch.spectrogram.recipe import Recipe
     from melwatch.track import AudioId, FileStamp, Identity, Made, RelPath

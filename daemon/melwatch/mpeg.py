@@ -24,8 +24,8 @@ DECODER_DELAY_SAMPLES = 529
 _WALK_BYTES = 1 << 20
 _SEARCH_BYTES = 4096
 _MPEG_1, _MPEG_2, _MPEG_25 = 3, 2, 0
-_LAYER_3 = 1
 _MONO = 3
+_NO_RATE = 3
 _RATES_HZ = {
     _MPEG_1: (44100, 48000, 32000),
     _MPEG_2: (22050, 24000, 16000),
@@ -81,13 +81,10 @@ class FrameHeader:
 @lru_cache(maxsize=4096)
 def parse_header(raw: bytes) -> FrameHeader | None:
     """The Layer III header in four bytes; None for anything else, also for free format."""
-    if len(raw) < HEADER_BYTES or raw[0] != 0xFF or raw[1] & 0xE0 != 0xE0:
+    if len(raw) < HEADER_BYTES or not _LAYER_3_SYNC.match(raw):
         return None
-    version, layer = (raw[1] >> 3) & 3, (raw[1] >> 1) & 3
-    rate_index, bitrate_index = (raw[2] >> 2) & 3, raw[2] >> 4
-    if layer != _LAYER_3 or version not in _RATES_HZ or rate_index > 2:  # noqa: PLR2004 - 3 is reserved
-        return None
-    if not 1 <= bitrate_index < len(_KBPS_MPEG_1):
+    version, rate_index, bitrate_index = (raw[1] >> 3) & 3, (raw[2] >> 2) & 3, raw[2] >> 4
+    if rate_index == _NO_RATE or not 1 <= bitrate_index < len(_KBPS_MPEG_1):
         return None
     rate_hz = _RATES_HZ[version][rate_index]
     is_mpeg_1 = version == _MPEG_1
@@ -156,15 +153,17 @@ def _lame_trims(lame: bytes) -> dict[str, int]:
 class FrameWalk:
     """What walking the frame headers of a source found, from its first byte to its last.
 
-    `offsets` holds the start of each complete frame of the first run and, last, where that run
-    ends; the frame with the Info header is not among them. `header` is that of the first frame,
-    `n_frames` counts the frames with sound in all runs, `promised_s` is how long they last.
+    `start` is where the first frame begins. `offsets` holds the start of each complete frame of the
+    first run and, last, where that run ends; a frame with the Info header is not among them.
+    `header` is that of the first frame, `n_frames` counts the frames with sound in all `n_runs`
+    runs, `promised_s` is how long they last. Whatever lies around the runs is no MPEG audio.
     """
 
+    start: int
     offsets: array[int]
     header: FrameHeader | None
     info: InfoHeader | None
-    is_uniform: bool
+    n_runs: int
     n_frames: int
     promised_s: float
 
@@ -177,18 +176,21 @@ class FrameWalk:
     def exact_samples(self) -> int | None:
         """Samples per channel that libmpg123 decodes to; None where that cannot be foretold.
 
-        It can for one uniform run without anything around it whose Info header, if any, counts
-        the frames that are there (or one more: some encoders count the header's own frame).
+        It can for one uniform run, whatever lies around it, unless an Info header counts fewer
+        frames than there are. It counts more where a file was cut off.
         """
-        if not self.is_uniform or self.header is None:
+        if self.n_runs != 1 or self.header is None:
             return None
         there = self.n_frames * self.header.samples_per_frame
         if self.info is None or not self.info.n_frames:
             return there
-        if self.info.n_frames - self.n_frames not in {0, 1}:
+        if self.info.n_frames < self.n_frames:
             return None
         end = self.info.end_samples(self.header.samples_per_frame)
         return max(0, min(there, end) - self.info.skip_samples)
+
+
+_NOTHING = FrameWalk(start=0, offsets=array("q"), header=None, info=None, n_runs=0, n_frames=0, promised_s=0.0)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -205,27 +207,20 @@ def walk_frames(source: AudioSource) -> FrameWalk:
     """Walk all Layer III frame headers, stepping over whatever lies between."""
     runs = list(_runs(source))
     if not runs:
-        return FrameWalk(
-            offsets=array("q"),
-            header=None,
-            info=None,
-            is_uniform=False,
-            n_frames=0,
-            promised_s=0.0,
-        )
+        return _NOTHING
     first = runs[0]
     info = parse_info(source.read_at(first.start, first.header.frame_bytes))
     if info is not None:
         del first.offsets[0]
-    is_uniform = len(runs) == 1 and first.start == 0 and first.end == source.length
     n_frames = sum(len(run.offsets) for run in runs)
     promised_s = sum(_seconds(len(run.offsets), run.header) for run in runs)
     first.offsets.append(first.end)
     return FrameWalk(
+        start=first.start,
         offsets=first.offsets,
         header=first.header,
         info=info,
-        is_uniform=is_uniform,
+        n_runs=len(runs),
         n_frames=n_frames,
         promised_s=max(0.0, promised_s - _trimmed_s(info, first.header)),
     )

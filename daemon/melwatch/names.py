@@ -12,7 +12,7 @@ def folded(name: str) -> str:
 
 
 def display(path: bytes) -> str:
-    """Return a path as text; bytes that are not UTF-8 appear as `\\xNN`."""
+    r"""Return a path as text; bytes that are not UTF-8 appear as `\xNN`."""
     return path.decode("utf-8", "backslashreplace")
 
 

@@ -38,7 +38,11 @@ def make_plan(known: Iterable[KnownFile], seen: Iterable[SeenFile], unverified: 
     `unverified` names folders (ending in `/`) and files that could not be looked at: what is known
     of them or below them stays.
     """
-    added, changed, unfinished, vanished, kept = [], [], [], [], []
+    added: list[SeenFile] = []
+    changed: list[SeenFile] = []
+    unfinished: list[SeenFile] = []
+    vanished: list[RelPath] = []
+    kept: list[RelPath] = []
     unchanged = 0
     for before, now in _paired(known, seen):
         if before is None and now is not None:

@@ -35,6 +35,14 @@ class AudioSource:
         for offset in range(0, self.length, BLOCK_BYTES):
             yield self.read_at(offset, BLOCK_BYTES)
 
+    def part(self, start: int, end: int) -> AudioSource:
+        """The bytes from `start` up to `end` as a source of their own."""
+        return AudioSource(
+            read=lambda offset, n: self.read_at(start + offset, n),
+            length=end - start,
+            is_mp3=self.is_mp3,
+        )
+
     @classmethod
     def of_bytes(cls, data: bytes, *, is_mp3: bool = True) -> AudioSource:
         """The same view of bytes that are in memory already."""

@@ -33,8 +33,10 @@ def sentence_of(reason: str) -> str:
 def plan_lines(plan: Plan, work: Estimate) -> list[str]:
     """Say what a pass would do."""
     lines = [
-        f"{len(plan.added):,} new, {len(plan.changed):,} changed, {len(plan.unfinished):,} unfinished, "
-        f"{plan.unchanged:,} unchanged, {len(plan.vanished):,} gone, {len(plan.unverified):,} out of sight",
+        (
+            f"{len(plan.added):,} new, {len(plan.changed):,} changed, {len(plan.unfinished):,} unfinished, "
+            f"{plan.unchanged:,} unchanged, {len(plan.vanished):,} gone, {len(plan.unverified):,} out of sight"
+        ),
         f"{work.sentence()}.",
     ]
     for sign, paths in (

@@ -16,7 +16,6 @@ import time
 from pathlib import Path
 
 import soundfile
-
 from genres import songs_by_genre
 
 _LEAD_IN_SAMPLES = 4 * 1152

@@ -47,9 +47,7 @@ class Measured:
     """The end of what it printed, both streams."""
 
 
-def measure(
-    command: Sequence[str], *, env: Mapping[str, str] | None = None, interval_s: float = 0.08
-) -> Measured:
+def measure(command: Sequence[str], *, env: Mapping[str, str] | None = None, interval_s: float = 0.08) -> Measured:
     """Run to the end; `env` is added to this process's environment."""
     _adopt_orphans()
     cpu_s, written = _children_cpu_s(), _written_bytes()

@@ -34,8 +34,6 @@ from datasets import (
     concatenate_datasets,
     load_from_disk,
 )
-from tqdm import tqdm
-
 from genres import songs_by_genre
 from reference import (
     DECODE,
@@ -49,6 +47,7 @@ from reference import (
     to_16k,
     to_mono,
 )
+from tqdm import tqdm
 
 _SEED = 42
 _BATCH_SONGS = 16
@@ -74,9 +73,7 @@ def split_songs(songs: Dataset, *, skip: bool) -> DatasetDict:
     """Train, validate and test, stratified by genre; the same ones every time."""
     try:
         first = songs.train_test_split(test_size=0.3, stratify_by_column="labels", seed=_SEED)
-        rest = first["test"].train_test_split(
-            test_size=2 / 3, stratify_by_column="labels", seed=_SEED
-        )
+        rest = first["test"].train_test_split(test_size=2 / 3, stratify_by_column="labels", seed=_SEED)
     except ValueError as error:
         if not skip:
             raise
@@ -119,9 +116,7 @@ def extract_in_batches(name: str, songs: Dataset, work: Path, decoder: str) -> D
     return concatenate_datasets([load_from_disk(folder) for folder in folders])
 
 
-def extract_by_map(
-    name: str, songs: Dataset, work: Path, decoder: str, processes: int
-) -> Dataset:
+def extract_by_map(name: str, songs: Dataset, work: Path, decoder: str, processes: int) -> Dataset:
     """Several processes: `Dataset.map` does the batches and keeps them in its cache files."""
     return songs.map(
         extract_batch,

@@ -15,8 +15,7 @@ import av
 import numpy as np
 import soundfile
 import soxr
-
-from mpeg import find_frames, promised_samples
+from mpeg import promised_samples
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,7 +41,9 @@ class Decoder(StrEnum):
 
 def decode_soundfile(path: Path) -> tuple[Samples, int]:
     """All of the song, (samples, channels) float32, and its rate."""
-    return soundfile.read(path, dtype="float32", always_2d=True)
+    samples: Samples
+    samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
+    return samples, rate_hz
 
 
 def decode_av(path: Path) -> tuple[Samples, int]:
@@ -50,15 +51,17 @@ def decode_av(path: Path) -> tuple[Samples, int]:
     with av.open(os.fspath(path)) as container:
         stream = container.streams.audio[0]
         blocks = [frame.to_ndarray() for frame in container.decode(stream)]
-        return np.concatenate(blocks, axis=1).T, stream.codec_context.sample_rate
+        samples = np.concatenate(blocks, axis=1).T.astype(np.float32, copy=False)
+        return samples, stream.codec_context.sample_rate
 
 
 def decode_datasets(path: Path) -> tuple[Samples, int]:
     """The same by `datasets.Audio`, which is torchcodec, which is FFmpeg."""
     from datasets import Audio
 
-    samples = Audio().decode_example({"path": os.fspath(path), "bytes": None}).get_all_samples()
-    return samples.data.numpy().T, samples.sample_rate
+    decoded = Audio().decode_example({"path": os.fspath(path), "bytes": None}).get_all_samples()
+    samples: Samples = decoded.data.numpy().T
+    return samples, decoded.sample_rate
 
 
 DECODE: dict[Decoder, Callable[[Path], tuple[Samples, int]]] = {
@@ -74,14 +77,16 @@ def to_mono(samples: Samples) -> Samples:
         return samples[:, 0]
     if samples.shape[1] == 2:
         return (samples[:, 0] + samples[:, 1]) * np.float32(0.5)
-    return samples.mean(axis=1, dtype=np.float32)
+    mono: Samples = samples.mean(axis=1, dtype=np.float32)
+    return mono
 
 
 def to_16k(mono: Samples, rate_hz: int) -> Samples:
     """The whole song at 16 kHz by soxr HQ, as librosa does it."""
     if rate_hz == RATE_HZ:
         return mono
-    return soxr.resample(mono, rate_hz, RATE_HZ, quality="HQ")
+    resampled: Samples = soxr.resample(mono, rate_hz, RATE_HZ, quality="HQ")
+    return resampled
 
 
 def cut_windows(signal: Samples) -> list[Samples]:
@@ -95,9 +100,10 @@ def extractor() -> Any:
     """`ASTFeatureExtractor` with its defaults, which are the model's parameters."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*mel filter has all zero values")
-        from transformers import ASTFeatureExtractor
+        import transformers
 
-        return ASTFeatureExtractor()
+        make: Any = transformers.ASTFeatureExtractor
+        return make()
 
 
 def spectrograms(windows: Sequence[Samples]) -> Samples:

@@ -35,7 +35,6 @@ import av
 import numpy as np
 import soundfile
 import soxr
-
 from genres import MIN_SONGS, songs_by_genre
 from mpeg import find_frames
 
@@ -136,7 +135,7 @@ class Mix:
                 yield frame
 
     def _pieces(self) -> Iterator[npt.NDArray[np.float32]]:
-        """Pieces (channels, samples) float32 at the encoding's rate, until the song is long enough."""
+        """Pieces (channels, samples) float32 at the encoding's rate, as many as the song needs."""
         dice = np.random.default_rng([_REVISION, self.number])
         missing_s = dice.uniform(*_LONG_S)
         while missing_s > 1:
@@ -158,17 +157,12 @@ class Corpus:
     one_more: tuple[tuple[Path, Path], ...]
 
 
-def make_short(
-    music: Path, target: Path, songs: int = SHORT_SONGS, *, one_more: int = 3
-) -> Corpus:
+def make_short(music: Path, target: Path, songs: int = SHORT_SONGS, *, one_more: int = 3) -> Corpus:
     """The `short` songs; see the top of this module."""
 
     def plan(root: Path, extra: Path) -> list[Cut]:
         found = list(_by_turns(songs_by_genre(music), songs))
-        return [
-            _cut(music, root if number < songs else extra, found, number)
-            for number in range(songs + one_more)
-        ]
+        return [_cut(music, root if number < songs else extra, found, number) for number in range(songs + one_more)]
 
     return _make("short", music, target, songs, one_more, plan)
 
@@ -178,10 +172,7 @@ def make_long(music: Path, target: Path, songs: int = LONG_SONGS, *, one_more: i
 
     def plan(root: Path, extra: Path) -> list[Mix]:
         genres = _genres_for(songs_by_genre(music), songs)
-        return [
-            _mix(root if number < songs else extra, genres, number)
-            for number in range(songs + one_more)
-        ]
+        return [_mix(root if number < songs else extra, genres, number) for number in range(songs + one_more)]
 
     return _make("long", music, target, songs, one_more, plan)
 
@@ -252,18 +243,14 @@ def _mix(root: Path, genres: dict[str, list[Path]], number: int) -> Mix:
     return Mix(sources=tuple(genres[genre]), target=target, number=number, encoding=encoding)
 
 
-def _read_piece(
-    source: Path, dice: np.random.Generator, length_s: float
-) -> tuple[npt.NDArray[np.float32], int]:
+def _read_piece(source: Path, dice: np.random.Generator, length_s: float) -> tuple[npt.NDArray[np.float32], int]:
     with soundfile.SoundFile(source) as file:
         wanted = int(length_s * file.samplerate)
         file.seek(int(dice.integers(0, max(1, file.frames - wanted))))
         return file.read(wanted, dtype="float32", always_2d=True), file.samplerate
 
 
-def _shape(
-    piece: tuple[npt.NDArray[np.float32], int], encoding: Encoding
-) -> npt.NDArray[np.float32]:
+def _shape(piece: tuple[npt.NDArray[np.float32], int], encoding: Encoding) -> npt.NDArray[np.float32]:
     """(channels, samples) float32 at the rate of the encoding."""
     samples, rate_hz = piece
     if rate_hz != encoding.rate_hz:

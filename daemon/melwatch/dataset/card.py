@@ -94,11 +94,15 @@ def _prose(edition: Edition) -> list[str]:
     return [
         "# Log-mel spectrograms of a music library, by genre",
         "",
-        f"Version {edition.number}, published {edition.published_at} by melwatch: {len(edition.tracks)} tracks "
-        f"({hours:.1f} hours) of {len(genres)} genres.",
+        (
+            f"Version {edition.number}, published {edition.published_at} by melwatch: {len(edition.tracks)} tracks "
+            f"({hours:.1f} hours) of {len(genres)} genres."
+        ),
         "",
-        f"Each row is one window of a track: `input_values`, ({frames}, {bins}) float32, normalised log-mel "
-        "energies as `ASTFeatureExtractor` computes them; `labels`, the genre; `paths`, the file.",
+        (
+            f"Each row is one window of a track: `input_values`, ({frames}, {bins}) float32, normalised log-mel "
+            "energies as `ASTFeatureExtractor` computes them; `labels`, the genre; `paths`, the file."
+        ),
         "The rows of a track follow one another. A track is in one split only and stays there.",
         "",
         "| genre | class | train | validate | test |",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from melwatch.dataset import layout
@@ -13,6 +12,7 @@ from melwatch.edition import Split
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from pathlib import Path
 
     from melwatch.dataset.layout import DatasetFolder
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -69,4 +70,4 @@ def _evenly(keys: Sequence[Key], target: int) -> list[Segment[Key]]:
         return []
     shards = -(-len(keys) // target)
     cuts = [len(keys) * number // shards for number in range(shards + 1)]
-    return [Segment(tuple(keys[start:end])) for start, end in zip(cuts, cuts[1:], strict=False)]
+    return [Segment(tuple(keys[start:end])) for start, end in pairwise(cuts)]

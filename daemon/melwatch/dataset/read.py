@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
@@ -75,14 +75,14 @@ def _folder_of(path: Path) -> DatasetFolder:
     return DatasetFolder(path.parent if is_library else path)
 
 
-def _current(folder: DatasetFolder) -> dict[str, object]:
+def _current(folder: DatasetFolder) -> dict[str, Any]:
     try:
         return layout.read_json(folder.current)
     except FileNotFoundError:
         raise ConfigError(f"Nothing is published in {folder.path}", "`melwatch sync` publishes.") from None
 
 
-def _shadow(folder: DatasetFolder, home: Path, said: dict[str, object]) -> Path:
+def _shadow(folder: DatasetFolder, home: Path, said: dict[str, Any]) -> Path:
     """Describe a version once more in the reader's cache folder.
 
     `datasets` caches beside a split's first data file, so that is a local one without rows.

@@ -49,7 +49,7 @@ def place(
     members = {genre: sorted(set(songs)) for genre, songs in sorted(genres.items())}
     for song in (song for songs in members.values() for song in songs):
         former = replaced.get(song)
-        if song not in splits and former in ledger:
+        if former is not None and song not in splits and former in ledger:
             splits[song] = result.decided[song] = ledger[former]
     for songs in members.values():
         _place_genre(songs, splits, shares, result)

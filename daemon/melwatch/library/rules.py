@@ -62,7 +62,7 @@ class Rules:
 
     extensions: tuple[str, ...]
     excluded: frozenset[str]
-    ignored: pathspec.PathSpec
+    ignored: pathspec.GitIgnoreSpec
 
     @classmethod
     def of(cls, *, extensions: Sequence[str], exclude: Sequence[str], ignore: Sequence[str]) -> Rules:
@@ -70,7 +70,7 @@ class Rules:
         return cls(
             extensions=tuple(extensions),
             excluded=frozenset(folded(name) for name in exclude),
-            ignored=pathspec.PathSpec.from_lines("gitignore", ignore),
+            ignored=pathspec.GitIgnoreSpec.from_lines(ignore),
         )
 
     def about_folder(self, path: bytes) -> Reason | None:

@@ -48,14 +48,16 @@ def _id3(audio: OpenAudio) -> Mapping[str, Iterable[object]]:
 
     every: dict[str, Any] = {**id3.Frames, **id3.Frames_2_2}
     known = {name: every[name] for name in ("TIT2", "TPE1", "TALB", "TT2", "TP1", "TAL")}
-    tag = id3.ID3(SourceFile(audio.whole), known_frames=known)
+    tag: Any = id3.ID3(  # type: ignore[no-untyped-call]
+        SourceFile(audio.whole), known_frames=known
+    )
     return {name: getattr(tag.get(frame), "text", ()) for name, frame in _ID3_FRAMES.items()}
 
 
 def _ape(audio: OpenAudio) -> Mapping[str, Iterable[object]]:
     from mutagen.apev2 import APEv2
 
-    tag: Any = APEv2(SourceFile(audio.whole))
+    tag: Any = APEv2(SourceFile(audio.whole))  # type: ignore[no-untyped-call]
     return {name: list(tag[key]) if key in tag else () for name, key in _APE_KEYS.items()}
 
 

@@ -6,12 +6,15 @@ import json
 import os
 import uuid
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
 
 from melwatch.disk import replace_file
 from melwatch.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _FILE = "dataset.json"
 

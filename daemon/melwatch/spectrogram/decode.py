@@ -62,9 +62,7 @@ class Cut:
         return [(start, min(start + self.length, total)) for start in self.starts(total)]
 
 
-def decode_windows(
-    source: AudioSource, *, rate_hz: int, window_samples: int, starts: Starts
-) -> Decoded:
+def decode_windows(source: AudioSource, *, rate_hz: int, window_samples: int, starts: Starts) -> Decoded:
     """The windows that `starts` names for a song of so many samples at `rate_hz`."""
     cut = Cut(rate_hz=rate_hz, length=window_samples, starts=starts)
     if not source.is_mp3:
@@ -91,7 +89,11 @@ def _decode_fast(source: AudioSource, walk: FrameWalk, cut: Cut) -> Decoded | No
 
 
 def _decode_mp3(source: AudioSource, walk: FrameWalk, cut: Cut) -> Decoded:
-    """As a stream: by libsndfile; by FFmpeg too where that gives less than the frames promise."""
+    """As a stream: by libsndfile; by FFmpeg too where that gives less than the frames promise.
+
+    What lies before the first frame is left out: libsndfile would not recognise the file.
+    """
+    source = source.part(walk.start, source.length)
     _require_layer_3(source, walk)
     enough = (walk.promised_s - _TOLERANCE_FRAMES * walk.frame_s) * cut.rate_hz
     heard, method = hear(lambda: soundfile_blocks(source), cut.rate_hz), "soundfile"

@@ -54,7 +54,8 @@ class Ratio:
         """The whole of `mono` (n,) at the output rate."""
         if self.input_hz == self.output_hz:
             return mono
-        return soxr.resample(mono, self.input_hz, self.output_hz, quality=_QUALITY)
+        resampled: Mono = soxr.resample(mono, self.input_hz, self.output_hz, quality=_QUALITY)
+        return resampled
 
 
 def resample_blocks(blocks: Iterable[Block], output_hz: int) -> Iterator[Mono]:

@@ -40,10 +40,9 @@ def pyav_blocks(source: AudioSource) -> Iterator[Block]:
 
     Encoder delay and padding are taken off as libmpg123 does it.
     """
-    import av  # noqa: PLC0415 - heavy, and rarely needed
-    from av.error import FFmpegError  # noqa: PLC0415 - as above
+    from av.error import FFmpegError
 
-    with suppress(FFmpegError), _open_av(av, source) as container:
+    with suppress(FFmpegError), _open_av(source) as container:
         stream = container.streams.audio[0]
         stream.codec_context.thread_count = 1
         waiting: list[Block] = []
@@ -57,22 +56,20 @@ def pyav_blocks(source: AudioSource) -> Iterator[Block]:
             yield _joined(waiting)
 
 
+def _open_av(source: AudioSource) -> av.container.InputContainer:
+    """The source as FFmpeg sees it, held to be MP3 whatever it looks like."""
+    import av
+
+    return av.open(SourceFile(source), mode="r", format="mp3", metadata_errors="ignore")
+
+
 def _frames(container: av.container.InputContainer, stream: av.AudioStream) -> Iterator[av.AudioFrame]:
     """Every frame that decodes."""
     from av.error import FFmpegError
 
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets, None)
-        except FFmpegError:
-            return
-        if packet is None:
-            return
-        try:
+    for packet in container.demux(stream):
+        with suppress(FFmpegError):
             yield from packet.decode()
-        except FFmpegError:
-            continue
 
 
 def _mono(frame: av.AudioFrame) -> np.ndarray[tuple[int], np.dtype[np.float32]]:

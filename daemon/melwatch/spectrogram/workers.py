@@ -10,7 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, wait
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
 
@@ -18,9 +18,9 @@ from melwatch import system
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from concurrent.futures import Future
     from types import TracebackType
 
-    from pebble import ProcessFuture
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -68,7 +68,7 @@ class Workers:
             context=system.child_context(preload),
         )
 
-    def __enter__(self) -> Workers:
+    def __enter__(self) -> Self:
         """Start nothing yet: the first task does."""
         return self
 
@@ -77,9 +77,9 @@ class Workers:
     ) -> None:
         """End the workers; after an exception, at once and whatever they are doing."""
         if error is None:
-            self.pool.close()
+            self.pool.close()  # type: ignore[no-untyped-call]
         else:
-            self.pool.stop()
+            self.pool.stop()  # type: ignore[no-untyped-call]
         self.pool.join()
 
     def map(self, work: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Done[Task, Result]]:
@@ -89,7 +89,7 @@ class Workers:
         raises is a bug, and raised here.
         """
         waiting = iter(tasks)
-        running: dict[ProcessFuture, Task] = {}
+        running: dict[Future[Result], Task] = {}
         while True:
             while len(running) < self.processes * _IN_FLIGHT_PER_PROCESS:
                 try:
@@ -104,7 +104,7 @@ class Workers:
                 yield _outcome(future, running.pop(future))
 
 
-def _outcome(future: ProcessFuture, task: Task) -> Done[Task, Result]:
+def _outcome(future: Future[Result], task: Task) -> Done[Task, Result]:
     try:
         return Done(task, future.result())
     except FutureTimeoutError:

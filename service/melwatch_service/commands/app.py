@@ -77,9 +77,7 @@ class Given:
         return open_workshop(self.settings())
 
 
-def command(
-    name: str | None = None, *, of: typer.Typer = app
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def command(name: str | None = None, *, of: typer.Typer = app) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make a function that takes a `Given` first a command, with --config, --music, --dataset, --state."""
 
     def register(function: Callable[..., None]) -> Callable[..., None]:

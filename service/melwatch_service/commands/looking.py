@@ -41,8 +41,10 @@ def _status_lines(facts: dict[str, Any]) -> list[str]:
         f"State    {facts['state']}",
         f"Music    {printable(facts['music'])}",
         f"Dataset  {printable(facts['dataset'])}: {version}",
-        f"Tracks   {counts['ready']:,} ready, {counts['pending']:,} pending, {counts['failed']:,} failed, "
-        f"{counts['excluded']:,} excluded",
+        (
+            f"Tracks   {counts['ready']:,} ready, {counts['pending']:,} pending, {counts['failed']:,} failed, "
+            f"{counts['excluded']:,} excluded"
+        ),
     ]
     lines += [f"  {number:>6,}  {printable(genre)}" for genre, number in facts["genres"].items()]
     lines += [f"  {number:>6,}  {printable(genre)} (too few)" for genre, number in facts["waiting"].items()]
