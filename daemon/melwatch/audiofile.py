@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import sys
 from contextlib import contextmanager
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING
 
 from melwatch.errors import FileChangedError, TrackError
@@ -93,7 +94,7 @@ class OpenAudio:
 def open_audio(path: bytes, *, hold_bytes: int = HOLD_BYTES) -> Iterator[OpenAudio]:
     """Open a music file for as long as the block lasts; whatever is not a plain file is refused."""
     try:
-        descriptor = _open_shared(path)
+        descriptor = _open(path)
     except OSError as error:
         raise _not_opened(path, error) from error
     with open(descriptor, "rb", buffering=0) as file:
@@ -103,29 +104,10 @@ def open_audio(path: bytes, *, hold_bytes: int = HOLD_BYTES) -> Iterator[OpenAud
         yield OpenAudio(file, path, stamp_of(facts), hold_bytes)
 
 
-if sys.platform == "win32":
-    import ctypes
-    import msvcrt
-
-    _GENERIC_READ, _SHARE_READ_WRITE_DELETE, _OPEN_EXISTING = 0x80000000, 7, 3
-    _NO_HANDLE = ctypes.c_void_p(-1).value
-
-    def _open_shared(path: bytes) -> int:
-        """Open for reading so that the owner may rename or delete the file meanwhile."""
-        kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
-        kernel32.CreateFileW.restype = ctypes.c_void_p
-        handle: int = kernel32.CreateFileW(
-            os.fsdecode(path), _GENERIC_READ, _SHARE_READ_WRITE_DELETE, None, _OPEN_EXISTING, 0, None
-        )
-        if handle == _NO_HANDLE:
-            raise ctypes.WinError(ctypes.get_last_error())
-        return msvcrt.open_osfhandle(handle, os.O_RDONLY | os.O_BINARY)
-
-else:
-
-    def _open_shared(path: bytes) -> int:
-        """Open for reading without waiting for the other end of a FIFO."""
-        return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+def _open(path: bytes) -> int:
+    """Open for reading without waiting for the other end of a FIFO."""
+    flags = (getattr(os, name, 0) for name in ("O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY"))
+    return os.open(path, reduce(or_, flags, os.O_RDONLY))
 
 
 def _changed() -> FileChangedError:

@@ -54,24 +54,19 @@ def open_frames(pieces: Sequence[bytes], n_frames: int) -> Iterator[soundfile.So
         yield sound
 
 
-if sys.platform == "linux":
+@contextmanager
+def _as_file(pieces: Sequence[bytes], n_zeros: int) -> Iterator[int | io.BytesIO]:
+    """The pieces and as many zeros as an open file in memory.
 
-    @contextmanager
-    def _as_file(pieces: Sequence[bytes], n_zeros: int) -> Iterator[int]:
-        """An open file in memory: libsndfile reads it without calling back into Python."""
-        descriptor = os.memfd_create("melwatch-frames")
-        try:
-            for piece in pieces:
-                os.write(descriptor, piece)
-            os.ftruncate(descriptor, sum(map(len, pieces)) + n_zeros)
-            os.lseek(descriptor, 0, os.SEEK_SET)
-            yield descriptor
-        finally:
-            os.close(descriptor)
-
-else:
-
-    @contextmanager
-    def _as_file(pieces: Sequence[bytes], n_zeros: int) -> Iterator[io.BytesIO]:
-        """A file object in memory."""
+    A descriptor, where there is such a thing: libsndfile reads it without calling back into Python.
+    """
+    open_in_memory = getattr(os, "memfd_create", None)
+    if open_in_memory is None:
         yield io.BytesIO(b"".join((*pieces, bytes(n_zeros))))
+        return
+    with open(open_in_memory("melwatch-frames"), "r+b", buffering=0) as file:
+        for piece in pieces:
+            file.write(piece)
+        file.truncate(file.tell() + n_zeros)
+        file.seek(0)
+        yield file.fileno()
