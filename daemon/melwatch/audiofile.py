@@ -17,7 +17,6 @@ from melwatch.tag_bounds import AudioBounds, find_audio
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from io import FileIO
 
     from melwatch.track import FileStamp
 
@@ -32,8 +31,8 @@ class OpenAudio:
     the bytes that are hashed and decoded (the whole file if it is not an MP3 or in doubt).
     """
 
-    def __init__(self, file: FileIO, path: bytes, stamp: FileStamp, hold_bytes: int) -> None:
-        self._file = file
+    def __init__(self, descriptor: int, path: bytes, stamp: FileStamp, hold_bytes: int) -> None:
+        self._descriptor = descriptor
         self._held: bytes | None = None
         self._may_hold = stamp.size <= hold_bytes
         self.path = path
@@ -71,7 +70,7 @@ class OpenAudio:
     def check_unchanged(self) -> None:
         """Raise `FileChangedError` unless file and path still are what was opened."""
         try:
-            now = (os.fstat(self._file.fileno()), os.stat(self.path))
+            now = (os.fstat(self._descriptor), os.stat(self.path))
         except OSError as error:
             raise _changed() from error
         if any(stamp_of(facts) != self.stamp for facts in now):
@@ -79,9 +78,9 @@ class OpenAudio:
 
     def _read(self, offset: int, n: int) -> bytes:
         try:
-            self._file.seek(offset)
-            data = self._file.read(n) or b""
-            while len(data) < n and (more := self._file.read(n - len(data))):
+            os.lseek(self._descriptor, offset, os.SEEK_SET)
+            data = os.read(self._descriptor, n)
+            while len(data) < n and (more := os.read(self._descriptor, n - len(data))):
                 data += more
         except OSError as error:
             raise _unreadable(error) from error
@@ -97,11 +96,13 @@ def open_audio(path: bytes, *, hold_bytes: int = HOLD_BYTES) -> Iterator[OpenAud
         descriptor = _open(path)
     except OSError as error:
         raise _not_opened(path, error) from error
-    with open(descriptor, "rb", buffering=0) as file:
+    try:
         facts = os.fstat(descriptor)
         if not stat.S_ISREG(facts.st_mode):
             raise _not_regular()
-        yield OpenAudio(file, path, stamp_of(facts), hold_bytes)
+        yield OpenAudio(descriptor, path, stamp_of(facts), hold_bytes)
+    finally:
+        os.close(descriptor)
 
 
 def _open(path: bytes) -> int:

@@ -96,16 +96,15 @@ def _sort_out(
 ) -> tuple[dict[RelPath, str], dict[str, dict[AudioId, TrackRecord]]]:
     """Return a word for each track that cannot be shown, and by genre the songs that can.
 
-    Of several files of one sound in a genre the first in path order stands for all.
+    Of several files of one sound in a genre the first in path order stands for all. A file that can
+    be shown is, as it was last read, even if it cannot be read just now.
     """
     fates: dict[RelPath, str] = {}
     genres: dict[str, dict[AudioId, TrackRecord]] = defaultdict(dict)
     for record in records:
         songs = genres[genre_of(record.path)]
-        if record.trouble is not None:
-            fates[record.path] = record.trouble.reason
-        elif record.audio_id is None or record.location is None:
-            fates[record.path] = PENDING
+        if record.audio_id is None or record.location is None:
+            fates[record.path] = record.trouble.reason if record.trouble else PENDING
         elif record.audio_id in songs:
             fates[record.path] = DUPLICATE
         else:

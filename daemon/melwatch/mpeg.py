@@ -21,11 +21,9 @@ HEADER_BYTES = 4
 DECODER_DELAY_SAMPLES = 529
 """What every Layer III decoder adds in front; LAME's figures leave it out."""
 
-_WALK_BYTES = 1 << 20
-_SEARCH_BYTES = 4096
+_WALK_BYTES, _SEARCH_BYTES = 1 << 20, 4096
 _MPEG_1, _MPEG_2, _MPEG_25 = 3, 2, 0
-_MONO = 3
-_NO_RATE = 3
+_MONO, _NO_RATE = 3, 3
 _RATES_HZ = {
     _MPEG_1: (44100, 48000, 32000),
     _MPEG_2: (22050, 24000, 16000),
@@ -34,7 +32,7 @@ _RATES_HZ = {
 _KBPS_MPEG_1 = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
 _KBPS_LSF = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 _LAYER_3_SYNC = re.compile(rb"\xff[\xe2\xe3\xf2\xf3\xfa\xfb][\x10-\xeb].", re.DOTALL)
-_MAX_DOUBTS = 100_000
+_MAX_DOUBTS = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

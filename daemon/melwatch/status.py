@@ -90,10 +90,9 @@ def relative_path(shop: Workshop, path: Path) -> RelPath | None:
     whole = os.fsencode(os.path.abspath(path))
     root = shop.root.rstrip(os.sep.encode()) + os.sep.encode()
     if not whole.startswith(root):
-        inside = os.path.join(shop.root, os.fsencode(path))
-        if path.is_absolute() or not os.path.lexists(inside):
+        if path.is_absolute():
             return None
-        whole = inside
+        whole = os.path.join(shop.root, os.fsencode(path))
     return RelPath(whole[len(root) :].replace(os.sep.encode(), b"/"))
 
 

@@ -96,7 +96,7 @@ def _measured(contender: Contender, library: Path, out: Path, where: str) -> rep
         peak_memory_bytes=measured.peak_memory_bytes,
         written_bytes=measured.written_bytes,
         on_disk_bytes=size_on_disk(out) if contender.makes_dataset else None,
-        other_load=_load(measured),
+        other_cpu_s=measured.other_cpu_s,
         note=note,
     )
 
@@ -183,13 +183,6 @@ def _parity(library: Path, out: Path) -> tuple[str, bool]:
 def _demand_success(name: str, measured: Measured) -> None:
     if measured.exit_code != 0:
         sys.exit(f"{name} ended with {measured.exit_code}:\n{measured.output}")
-
-
-def _load(measured: Measured) -> float:
-    """Load average less the run's own part: how busy others keep the machine, roughly."""
-    if not hasattr(os, "getloadavg"):
-        return 0.0
-    return max(0.0, os.getloadavg()[0] - measured.cpu_s / measured.wall_s)
 
 
 def _settings() -> tuple[argparse.Namespace, Settings]:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _PR_SET_CHILD_SUBREAPER = 36
 _ORPHANS_S = 10.0
+_LOOK_SHARE = 25
 _OUTPUT_CHARACTERS = 4000
 
 
@@ -40,6 +41,8 @@ class Measured:
 
     wall_s: float
     cpu_s: float
+    other_cpu_s: float
+    """CPU time that the rest of the machine took meanwhile: how far to trust `wall_s`."""
     peak_memory_bytes: int
     written_bytes: int | None
     exit_code: int
@@ -50,7 +53,7 @@ class Measured:
 def measure(command: Sequence[str], *, env: Mapping[str, str] | None = None, interval_s: float = 0.08) -> Measured:
     """Run to the end; `env` is added to this process's environment."""
     _adopt_orphans()
-    cpu_s, written = _children_cpu_s(), _written_bytes()
+    cpu_s, busy_s, written = _children_cpu_s(), _busy_s(), _written_bytes()
     with tempfile.TemporaryFile() as output:
         begin = time.perf_counter()
         process = subprocess.Popen(
@@ -68,10 +71,12 @@ def measure(command: Sequence[str], *, env: Mapping[str, str] | None = None, int
         _reap_orphans()
         output.seek(0)
         printed = output.read().decode(errors="replace")
+    cpu_s, busy_s = _children_cpu_s() - cpu_s, _busy_s() - busy_s
     written_now = _written_bytes()
     return Measured(
         wall_s=wall_s,
-        cpu_s=_children_cpu_s() - cpu_s,
+        cpu_s=cpu_s,
+        other_cpu_s=max(0.0, busy_s - cpu_s),
         peak_memory_bytes=memory.peak_bytes,
         written_bytes=None if written is None or written_now is None else written_now - written,
         exit_code=exit_code,
@@ -96,24 +101,39 @@ class _MemoryWatch(threading.Thread):
         self._stopped = threading.Event()
 
     def run(self) -> None:
-        with suppress(psutil.NoSuchProcess):
-            root = psutil.Process(self._pid)
-            while not self._stopped.is_set():
-                tree = [root, *root.children(recursive=True)]
-                self.peak_bytes = max(self.peak_bytes, sum(map(_memory_bytes, tree)))
-                self._stopped.wait(self._interval_s)
+        while not self._stopped.is_set():
+            begin = time.perf_counter()
+            self.peak_bytes = max(self.peak_bytes, sum(map(_memory_bytes, _tree(self._pid))))
+            # Looking at large processes is dear: it shall not slow down what is measured.
+            seconds = time.perf_counter() - begin
+            self._stopped.wait(max(self._interval_s, _LOOK_SHARE * seconds))
 
     def stop(self) -> None:
         self._stopped.set()
         self.join()
 
 
-def _memory_bytes(process: psutil.Process) -> int:
+def _tree(pid: int) -> list[int]:
+    """This process and all its descendants."""
+    if sys.platform != "linux":
+        with suppress(psutil.Error):
+            return [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
+        return [pid]
+    # psutil would read every process of the machine for this.
+    found = [pid]
+    for parent in found:
+        with suppress(OSError):
+            for task in Path(f"/proc/{parent}/task").iterdir():
+                found += map(int, (task / "children").read_text(encoding="ascii").split())
+    return found
+
+
+def _memory_bytes(pid: int) -> int:
     """PSS of one process; 0 if it has just ended."""
     with suppress(OSError, psutil.Error):
         if sys.platform != "linux":
-            return process.memory_info().rss
-        rollup = Path(f"/proc/{process.pid}/smaps_rollup").read_text(encoding="ascii")
+            return psutil.Process(pid).memory_info().rss
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
         for line in rollup.splitlines():
             if line.startswith("Pss:"):
                 return int(line.split()[1]) * 1024
@@ -123,6 +143,12 @@ def _memory_bytes(process: psutil.Process) -> int:
 def _children_cpu_s() -> float:
     times = os.times()
     return times.children_user + times.children_system
+
+
+def _busy_s() -> float:
+    """CPU time of the whole machine, idle and waiting left out."""
+    times = psutil.cpu_times()
+    return float(sum(times) - times.idle - getattr(times, "iowait", 0.0))
 
 
 def _written_bytes() -> int | None:

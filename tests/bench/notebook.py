@@ -34,6 +34,7 @@ from datasets import (
     concatenate_datasets,
     load_from_disk,
 )
+from datasets.utils import tqdm
 from genres import songs_by_genre
 from reference import (
     DECODE,
@@ -47,7 +48,6 @@ from reference import (
     to_16k,
     to_mono,
 )
-from tqdm import tqdm
 
 _SEED = 42
 _BATCH_SONGS = 16

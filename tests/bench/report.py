@@ -29,7 +29,7 @@ class Run:
     peak_memory_bytes: int
     written_bytes: int | None
     on_disk_bytes: int | None
-    other_load: float
+    other_cpu_s: float
     note: str | None
 
 
@@ -52,8 +52,8 @@ def markdown(result: SetResult) -> str:
     lines = [
         f"### {result.songs} {result.kind} songs",
         "",
-        "| | seconds | songs/s | cores used | peak memory, MB | written, MB | on disk, MB |",
-        "|---|--:|--:|--:|--:|--:|--:|",
+        "| | seconds | songs/s | cores used | by others | peak memory, MB | written, MB | on disk, MB |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for key, runs in result.runs.items():
         lines.append(_row(result.names[key], runs, result.songs))
@@ -64,7 +64,7 @@ def markdown(result: SetResult) -> str:
         verdict = "holds" if result.parity_holds else "DOES NOT HOLD"
         lines += ["", f"Parity {verdict}: " + result.parity.replace("\n", "; ")]
     notes = {run.note for runs in result.runs.values() for run in runs if run.note}
-    lines += ["", *sorted(notes), f"Load by others: {_load(result.runs.values()):.1f} in the mean."]
+    lines += ["", *sorted(notes), f"Others kept {_others(result.runs.values()):.2f} cores busy in the mean."]
     return "\n".join(line for line in lines)
 
 
@@ -76,6 +76,7 @@ def _row(name: str, runs: Sequence[Run], songs: int) -> str:
         spread,
         f"{songs / wall_s:.2f}",
         f"{median(run.cpu_s / run.wall_s for run in runs):.2f}",
+        f"{median(run.other_cpu_s / run.wall_s for run in runs):.2f}",
         _megabytes(run.peak_memory_bytes for run in runs),
         _megabytes(run.written_bytes for run in runs),
         _megabytes(run.on_disk_bytes for run in runs),
@@ -108,6 +109,6 @@ def _megabytes(values: Iterable[int | None]) -> str:
     return f"{median(known) / _MB:.0f}" if known else "-"
 
 
-def _load(runs: Iterable[list[Run]]) -> float:
-    loads = [run.other_load for own in runs for run in own]
-    return sum(loads) / len(loads)
+def _others(runs: Iterable[list[Run]]) -> float:
+    all_runs = [run for own in runs for run in own]
+    return sum(run.other_cpu_s for run in all_runs) / sum(run.wall_s for run in all_runs)

@@ -392,7 +392,7 @@ def test_a_wrong_variable_is_a_problem(
         load_config(music=tmp_path / "music")
 
     told = " ".join([raised.value.what, *(problem.key for problem in raised.value.problems)])
-    assert variable.split("__")[0].removeprefix("MELWATCH_").lower() in told.lower()
+    assert variable.split("__", maxsplit=1)[0].removeprefix("MELWATCH_").lower() in told.lower()
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,12 @@ class PowerFailureError(Exception):
     """What ends a write in these tests."""
 
 
+def write_half(file: Path, error: type[BaseException]) -> None:
+    with replacing(file) as new:
+        new.write(b"half")
+        raise error
+
+
 def names_in(folder: Path) -> set[str]:
     return {entry.name for entry in folder.iterdir()}
 
@@ -45,9 +51,8 @@ def test_after_an_exception_nothing_has_happened(tmp_path: Path, old: bytes | No
     if old is not None:
         file.write_bytes(old)
 
-    with pytest.raises(error), replacing(file) as new:
-        new.write(b"half")
-        raise error
+    with pytest.raises(error):
+        write_half(file, error)
 
     assert names_in(tmp_path) == (set() if old is None else {"card"})
     assert old is None or file.read_bytes() == old

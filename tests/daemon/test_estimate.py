@@ -6,8 +6,8 @@ import shutil
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from building import library, tone
 
+from building import library, tone
 from melwatch.errors import DegradedError
 from melwatch.estimate import SECONDS_PER_SONG, Estimate, check_space, estimate
 from melwatch.system import stamp_of

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from melwatch.plan import SETTLED_AFTER_NS, is_under, make_plan
@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 
     from melwatch.plan import Plan
 
+quick = settings(max_examples=60, deadline=None)
+
 NOON_NS = 1_700_000_000_000_000_000
 HOUR_NS = 3_600_000_000_000
+MINUTE_NS = 60_000_000_000
 STAMP = FileStamp(size=100, mtime_ns=NOON_NS, changed_ns=NOON_NS, inode=7)
 
 
@@ -43,7 +46,7 @@ def fate(plan: Plan) -> str:
 
 
 paths = st.sampled_from([b"a", b"a-b", b"a/b", b"a/c/d", b"ab", b"b/a", b"b/\xff", b"c"]).map(RelPath)
-stamps = st.sampled_from([STAMP, replace(STAMP, size=101), replace(STAMP, changed_ns=NOON_NS + HOUR_NS)])
+stamps = st.sampled_from([STAMP, replace(STAMP, size=101), replace(STAMP, changed_ns=NOON_NS + MINUTE_NS)])
 places = st.sampled_from([b"a/", b"a/c/", b"b/", b"c", b"a"]).map(RelPath)
 
 
@@ -65,6 +68,7 @@ def planned(before: Mapping[RelPath, KnownFile], now: Mapping[RelPath, SeenFile]
     return make_plan(before.values(), now.values(), blind)
 
 
+@quick
 @given(library=libraries())
 def test_every_path_is_in_exactly_one_list(
     library: tuple[dict[RelPath, KnownFile], dict[RelPath, SeenFile], list[RelPath]],
@@ -85,6 +89,7 @@ def test_every_path_is_in_exactly_one_list(
     assert len(listed) + plan.unchanged == len(before.keys() | now.keys())
 
 
+@quick
 @given(library=libraries())
 def test_lists_come_in_path_order(
     library: tuple[dict[RelPath, KnownFile], dict[RelPath, SeenFile], list[RelPath]],
@@ -99,6 +104,7 @@ def test_lists_come_in_path_order(
     assert set(plan.to_read) == {*plan.added, *plan.changed, *plan.unfinished}
 
 
+@quick
 @given(library=libraries())
 def test_what_was_read_as_planned_needs_nothing_more(
     library: tuple[dict[RelPath, KnownFile], dict[RelPath, SeenFile], list[RelPath]],

@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from building import library, retagged, songs, tone
+from datasets import load_dataset, load_from_disk
 from running import Rig, files_below
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -33,13 +31,11 @@ def fresh(rig: Rig, place: Path) -> Rig:
 
 def test_a_library_becomes_a_dataset_that_opens_everywhere(rig: Rig) -> None:
     """`load_from_disk`, `load_dataset` and `melwatch.load` agree on rows, classes and splits."""
-    import datasets
-
     import melwatch
 
     library_folder = str(rig.dataset / "music_lib")
-    plain = datasets.load_from_disk(library_folder)
-    converted = datasets.load_dataset(library_folder)
+    plain = load_from_disk(library_folder)
+    converted = load_dataset(library_folder)
     ours = melwatch.load(rig.dataset)
     for opened in (plain, converted, ours):
         assert list(opened) == ["train", "validate", "test"]
@@ -149,6 +145,33 @@ def test_a_genre_enters_when_it_has_grown_and_leaves_when_it_has_shrunk(rig: Rig
     (rig.music / "Jazz" / "20.mp3").unlink()
     assert rig.sync()["genres"] == {"Blues": 6, "Rock": 7}
     assert json.loads((rig.dataset / "genres.json").read_text(encoding="utf-8")) == ["Jazz", "Rock", "Blues"]
+    converted = load_dataset(str(rig.dataset / "music_lib"), split="train")
+    assert converted.features["labels"].names == ["Jazz", "Rock", "Blues"]
+
+
+def test_another_model_gives_another_shape_and_the_dataset_opens(rig: Rig, tmp_path: Path) -> None:
+    """A model's folder sets the parameters; all songs are extracted anew, and old versions still open."""
+    import melwatch
+
+    parameters = {"feature_extractor_type": "ASTFeatureExtractor", "max_length": 128, "num_mel_bins": 64}
+    library(tmp_path / "model", {"preprocessor_config.json": json.dumps(parameters).encode()})
+    other = Rig(rig.music, rig.dataset, rig.state, {"MELWATCH_SPECTROGRAM__MODEL": str(tmp_path / "model")})
+    assert other.sync()["last_pass"]["extracted"] == 13
+    assert melwatch.load(rig.dataset)["train"][0]["input_values"].shape == (128, 64)
+    assert load_from_disk(str(rig.dataset / "music_lib"))["test"][0]["input_values"].shape == (128, 64)
+    assert melwatch.load(rig.dataset, version=1)["train"][0]["input_values"].shape == (1024, 128)
+
+
+def test_a_reader_who_may_not_write_caches_elsewhere(rig: Rig, trap: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`map` on a dataset opened by `melwatch.load` writes into the reader's own cache folder."""
+    import melwatch
+
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    before = files_below(rig.dataset)
+    mapped = melwatch.load(rig.dataset)["train"].map(lambda row: {"mean": row["input_values"].mean()})
+    assert files_below(rig.dataset) == before
+    assert trap in Path(mapped.cache_files[-1]["filename"]).parents
+    assert mapped.num_rows == melwatch.load(rig.dataset)["train"].num_rows
 
 
 def test_duplicates_count_once(rig: Rig) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from melwatch.audiofile import OpenAudio
 
 _MAX_CHARACTERS = 1000
+_MAX_READ = 4 * _MAX_CHARACTERS
 _FIELDS = ("title", "artist", "album")
 _ID3_FRAMES = {"title": "TIT2", "artist": "TPE1", "album": "TALB"}
 _APE_KEYS = {"title": "Title", "artist": "Artist", "album": "Album"}
@@ -70,7 +71,7 @@ def _other(audio: OpenAudio) -> Mapping[str, Iterable[object]]:
 
 def _joined(values: Iterable[object]) -> str:
     """All distinct values in one line, joined by `; `, without control characters."""
-    pieces = (_cleaned(piece) for value in values for piece in str(value).split("\0"))
+    pieces = (_cleaned(piece) for value in values for piece in str(value)[:_MAX_READ].split("\0"))
     return "; ".join(dict.fromkeys(filter(None, pieces)))[:_MAX_CHARACTERS]
 
 

@@ -65,8 +65,7 @@ def _as_file(pieces: Sequence[bytes], n_zeros: int) -> Iterator[int | io.BytesIO
         yield io.BytesIO(b"".join((*pieces, bytes(n_zeros))))
         return
     with open(open_in_memory("melwatch-frames"), "r+b", buffering=0) as file:
-        for piece in pieces:
-            file.write(piece)
+        file.writelines(pieces)
         file.truncate(file.tell() + n_zeros)
         file.seek(0)
         yield file.fileno()

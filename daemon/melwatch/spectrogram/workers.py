@@ -65,7 +65,7 @@ class Workers:
             max_workers=processes,
             initializer=initializer,
             initargs=initargs,
-            context=system.child_context(preload),
+            context=system.child_context(preload),  # type: ignore[arg-type,unused-ignore]
         )
 
     def __enter__(self) -> Self:

@@ -1,0 +1,152 @@
+"""Which tracks share a shard: order kept, little copied, nothing lost."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from melwatch.dataset.packing import TRACKS_PER_SHARD, Segment, pack
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+quick = settings(max_examples=60, deadline=None)
+
+targets = st.integers(1, 40)
+tracks = st.lists(st.integers(0, 120), unique=True).map(tuple)
+
+
+def keys_of(segments: Sequence[Segment[int]]) -> tuple[int, ...]:
+    return tuple(key for segment in segments for key in segment.keys)
+
+
+def stored(segments: Sequence[Segment[int]]) -> dict[str, tuple[int, ...]]:
+    """Return the shards that a publish would leave, named by what they hold."""
+    return {segment.name or f"shard {segment.keys}": segment.keys for segment in segments}
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> tuple[dict[str, tuple[int, ...]], tuple[int, ...], int]:
+    """Draw the shards of one library, the tracks of another, and the size to aim at."""
+    target = draw(targets)
+    before = draw(tracks)
+    after = draw(st.one_of(tracks, st.sets(st.sampled_from(before or (0,))).map(lambda kept: tuple(sorted(kept)))))
+    return stored(pack({}, before, target)), after, target
+
+
+@quick
+@given(history=histories())
+def test_all_that_is_wanted_is_packed_in_order(
+    history: tuple[dict[str, tuple[int, ...]], tuple[int, ...], int],
+) -> None:
+    """The segments one after another are the tracks wanted, and none is empty or above the target."""
+    existing, wanted, target = history
+    segments = pack(existing, wanted, target)
+
+    assert keys_of(segments) == wanted
+    assert all(1 <= len(segment.keys) <= target for segment in segments)
+
+
+@quick
+@given(history=histories())
+def test_a_named_segment_is_that_shard(history: tuple[dict[str, tuple[int, ...]], tuple[int, ...], int]) -> None:
+    """A shard is reused only for exactly the tracks that it holds."""
+    existing, wanted, target = history
+
+    for segment in pack(existing, wanted, target):
+        assert segment.name is None or existing[segment.name] == segment.keys
+
+
+@quick
+@given(history=histories())
+def test_packing_again_changes_nothing(history: tuple[dict[str, tuple[int, ...]], tuple[int, ...], int]) -> None:
+    """What was packed once stays as it is, every shard by its name."""
+    existing, wanted, target = history
+    once = pack(existing, wanted, target)
+    again = pack(stored(once), wanted, target)
+
+    assert all(segment.name is not None for segment in again)
+    assert [segment.keys for segment in again] == [segment.keys for segment in once]
+
+
+@quick
+@given(wanted=tracks, target=targets)
+def test_a_new_dataset_has_as_few_shards_as_possible(wanted: tuple[int, ...], target: int) -> None:
+    """Packed at once, tracks are spread evenly over the fewest shards."""
+    lengths = [len(segment.keys) for segment in pack({}, wanted, target)]
+
+    assert len(lengths) == math.ceil(len(wanted) / target)
+    assert not lengths or max(lengths) - min(lengths) <= 1
+
+
+@quick
+@given(history=histories())
+def test_neighbours_that_fit_together_are_merged(
+    history: tuple[dict[str, tuple[int, ...]], tuple[int, ...], int],
+) -> None:
+    """Nowhere are there two neighbours that fit into one shard and are alike in size."""
+    existing, wanted, target = history
+
+    for left, right in pairwise(pack(existing, wanted, target)):
+        small, large = sorted((len(left.keys), len(right.keys)))
+        assert small + large > target or large > 2 * small
+
+
+FULL = {"a": range(32), "b": range(32, 64), "c": range(64, 96)}
+
+
+@pytest.mark.parametrize(
+    ("existing", "wanted", "names"),
+    [
+        (FULL, [*range(96)], ["a", "b", "c"]),
+        (FULL, [*range(100)], ["a", "b", "c", None]),
+        (FULL, [-1, *range(96)], [None, "a", "b", "c"]),
+        (FULL, [*range(32), 500, *range(32, 96)], ["a", None, "b", "c"]),
+        (FULL, [*range(40), 500, *range(40, 96)], ["a", None, None, "c"]),
+        (FULL, [key for key in range(96) if key != 40], ["a", None, "c"]),
+        (FULL, [*range(32), *range(64, 96)], ["a", "c"]),
+        (FULL, [*range(64, 96), *range(32)], ["c", "a"]),
+        (FULL, [*range(1, 96)], [None, "b", "c"]),
+        (FULL, [*range(95)], ["a", "b", None]),
+        (FULL, [*range(32, 64), *range(31, -1, -1)], ["b", None]),
+        ({"a": range(20), "b": range(20, 22)}, [*range(23)], ["a", None]),
+        ({"a": range(20), "b": range(20, 24)}, [*range(25)], ["a", "b", None]),
+        ({"a": range(20), "b": range(20, 30)}, [*range(30)], [None]),
+        ({"empty": []}, [1], [None]),
+        (FULL, [], []),
+    ],
+    ids=[
+        "nothing new", "appended", "put in front", "put between", "put inside", "one removed", "a shard removed",
+        "shards exchanged", "first removed", "last removed", "order reversed", "small ones merged", "unlike ones left",
+        "alike ones merged",
+        "an empty shard", "nothing wanted",
+    ],
+)  # fmt: skip
+def test_untouched_shards_stay(
+    existing: Mapping[str, Sequence[int]], wanted: list[int], names: list[str | None]
+) -> None:
+    """Only shards whose tracks changed are written anew."""
+    segments = pack(existing, wanted)
+
+    assert [segment.name for segment in segments] == names
+    assert keys_of(segments) == tuple(wanted)
+
+
+def test_adding_one_at_a_time_copies_each_track_a_logarithmic_number_of_times() -> None:
+    """Five hundred single additions write each track less often than the logarithm of a shard's size."""
+    shards: dict[str, tuple[int, ...]] = {}
+    written = 0
+    for count in range(1, 501):
+        segments = pack(shards, range(count))
+        written += sum(len(segment.keys) for segment in segments if segment.name is None)
+        assert max(len(segment.keys) for segment in segments) <= TRACKS_PER_SHARD
+        assert keys_of(segments) == tuple(range(count))
+        shards = stored(segments)
+
+    assert written <= 500 * math.log2(TRACKS_PER_SHARD)
+    assert len(shards) <= 2 * 500 / TRACKS_PER_SHARD
