@@ -6,13 +6,11 @@ import errno
 import os
 import stat
 from contextlib import contextmanager
-from functools import reduce
-from operator import or_
 from typing import TYPE_CHECKING
 
+from melwatch import system
 from melwatch.errors import FileChangedError, TrackError
 from melwatch.source import AudioSource
-from melwatch.system import stamp_of
 from melwatch.tag_bounds import AudioBounds, find_audio
 
 if TYPE_CHECKING:
@@ -73,7 +71,7 @@ class OpenAudio:
             now = (os.fstat(self._descriptor), os.stat(self.path))
         except OSError as error:
             raise _changed() from error
-        if any(stamp_of(facts) != self.stamp for facts in now):
+        if any(system.stamp_of(facts) != self.stamp for facts in now):
             raise _changed()
 
     def _read(self, offset: int, n: int) -> bytes:
@@ -93,22 +91,16 @@ class OpenAudio:
 def open_audio(path: bytes, *, hold_bytes: int = HOLD_BYTES) -> Iterator[OpenAudio]:
     """Open a music file for as long as the block lasts; whatever is not a plain file is refused."""
     try:
-        descriptor = _open(path)
+        descriptor = system.open_shared(path)
     except OSError as error:
         raise _not_opened(path, error) from error
     try:
         facts = os.fstat(descriptor)
         if not stat.S_ISREG(facts.st_mode):
             raise _not_regular()
-        yield OpenAudio(descriptor, path, stamp_of(facts), hold_bytes)
+        yield OpenAudio(descriptor, path, system.stamp_of(facts), hold_bytes)
     finally:
         os.close(descriptor)
-
-
-def _open(path: bytes) -> int:
-    """Open for reading without waiting for the other end of a FIFO."""
-    flags = (getattr(os, name, 0) for name in ("O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY"))
-    return os.open(path, reduce(or_, flags, os.O_RDONLY))
 
 
 def _changed() -> FileChangedError:

@@ -13,6 +13,7 @@ from melwatch.manifest import tracks
 from melwatch.manifest.database import get_meta, set_meta, writing
 from melwatch.names import display, printable
 from melwatch.spectrogram.workers import Done, Loss, Workers
+from melwatch.track import RelPath
 
 if TYPE_CHECKING:
     import sqlite3
@@ -22,11 +23,14 @@ if TYPE_CHECKING:
     from melwatch.config import WorkersSection
     from melwatch.ingest import Examined
     from melwatch.progress import Progress
-    from melwatch.track import AudioId, RelPath
+    from melwatch.track import AudioId, SeenFile
 
 log = logging.getLogger(__name__)
 
 TRIES = 2
+SLOWEST_BYTES_PER_SECOND = 1_000_000
+"""What a damaged file of many hours is allowed beyond `workers.timeout_s`."""
+
 _LOST = {
     Loss.CRASH: ("crash", "The decoder crashed over it"),
     Loss.TIMEOUT: ("timeout", "Decoding it took longer than workers.timeout_s"),
@@ -50,7 +54,7 @@ class Tally:
 
 def extract_all(
     db: sqlite3.Connection,
-    paths: Sequence[RelPath],
+    files: Sequence[SeenFile],
     setup: Setup,
     settings: WorkersSection,
     progress: Progress,
@@ -61,17 +65,18 @@ def extract_all(
     A file over which workers were lost is tried once more when all others are done.
     """
     recorder = _Recorder(db, setup, now)
-    progress.begin("Extracting", len(paths))
+    sizes = {file.path: file.stamp.size for file in files}
+    progress.begin("Extracting", len(files))
     started = time.monotonic()
     lost: list[Done[RelPath, Examined]] = []
-    with Workers(
-        processes=min(settings.processes, len(paths)),
-        timeout_s=settings.timeout_s,
+    with Workers[RelPath](
+        processes=min(settings.processes, len(files)),
+        timeout_s=lambda path: settings.timeout_s + sizes[path] / SLOWEST_BYTES_PER_SECOND,
         preload=["melwatch.ingest", "melwatch.library.tags", "melwatch.spectrogram.extract"],
         initializer=set_up,
         initargs=(setup,),
     ) as workers:
-        for done in workers.map(examine, paths):
+        for done in workers.map(examine, sizes):
             if done.loss is not None:
                 lost.append(done)
                 continue
@@ -84,7 +89,7 @@ def extract_all(
 
 
 def _try_again(
-    workers: Workers, lost: Iterable[Done[RelPath, Examined]], recorder: _Recorder, progress: Progress
+    workers: Workers[RelPath], lost: Iterable[Done[RelPath, Examined]], recorder: _Recorder, progress: Progress
 ) -> None:
     """Try files over which workers were lost once more, one at a time; then leave them alone."""
     for first in lost:

@@ -91,8 +91,7 @@ class Pipeline:
             ready=frozenset(tracks.ready_audio(self.db, self.shop.recipe.id)),
             memory_mb=self.shop.config.workers.memory_mb,
         )
-        paths = [file.path for file in plan.to_read]
-        return extract_all(self.db, paths, setup, self.shop.config.workers, self.progress, now)
+        return extract_all(self.db, plan.to_read, setup, self.shop.config.workers, self.progress, now)
 
     def _forget(self, plan: Plan) -> dict[str, str]:
         """Take what has vanished off the record; return the genres that turn out to be renamed."""

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import io
 import multiprocessing
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, cast
 
 from melwatch.track import FileStamp
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from multiprocessing.context import BaseContext
     from pathlib import Path
 
@@ -22,6 +24,41 @@ def stamp_of(facts: os.stat_result) -> FileStamp:
     """Return what of a `stat` result tells whether a file has changed."""
     changed_ns = facts.st_mtime_ns if sys.platform == "win32" else facts.st_ctime_ns
     return FileStamp(size=facts.st_size, mtime_ns=facts.st_mtime_ns, changed_ns=changed_ns, inode=facts.st_ino)
+
+
+def open_shared(path: bytes) -> int:
+    """Open a file for reading; return its descriptor.
+
+    Its owner may rename or delete it meanwhile, and the other end of a FIFO is not waited for.
+    """
+    if sys.platform == "win32":
+        import msvcrt
+
+        import win32con
+        import win32file
+
+        share = win32con.FILE_SHARE_READ | win32con.FILE_SHARE_WRITE | win32con.FILE_SHARE_DELETE
+        handle: Any = win32file.CreateFileW(  # its stubs say int, and ask for what may be None
+            os.fsdecode(path), win32con.GENERIC_READ, share, cast("Any", None), win32con.OPEN_EXISTING, 0, None
+        )
+        return msvcrt.open_osfhandle(handle.Detach(), os.O_RDONLY | os.O_BINARY)
+    return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+
+
+@contextmanager
+def memory_file(pieces: Sequence[bytes], n_zeros: int) -> Iterator[int | io.BytesIO]:
+    """Give a library a file to read that holds the pieces and then zeros, without a disk.
+
+    On Linux it is a descriptor, so that a C library reads it without calling back into Python.
+    """
+    if sys.platform != "linux":
+        yield io.BytesIO(b"".join((*pieces, bytes(n_zeros))))
+        return
+    with open(os.memfd_create("melwatch"), "r+b", buffering=0) as file:
+        file.writelines(pieces)
+        file.truncate(file.tell() + n_zeros)
+        file.seek(0)
+        yield file.fileno()
 
 
 def sync_folder(folder: Path) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+
 from building import library, songs
 from material import HOSTILE, MUSIC, needs_hostile, needs_music
 from running import Rig

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from contextlib import contextmanager
@@ -10,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import soundfile
+
+from melwatch import system
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -50,22 +51,8 @@ def open_frames(pieces: Sequence[bytes], n_frames: int) -> Iterator[soundfile.So
     libsndfile guesses the number of samples from the length of the file and reads no further.
     Zeros behind the frames make the guess large enough; nobody reads as far as them.
     """
-    with _as_file(pieces, n_frames * _MAX_FRAME_BYTES) as file, soundfile.SoundFile(file, closefd=False) as sound:
+    with (
+        system.memory_file(pieces, n_frames * _MAX_FRAME_BYTES) as file,
+        soundfile.SoundFile(file, closefd=False) as sound,
+    ):
         yield sound
-
-
-@contextmanager
-def _as_file(pieces: Sequence[bytes], n_zeros: int) -> Iterator[int | io.BytesIO]:
-    """The pieces and as many zeros as an open file in memory.
-
-    A descriptor, where there is such a thing: libsndfile reads it without calling back into Python.
-    """
-    open_in_memory = getattr(os, "memfd_create", None)
-    if open_in_memory is None:
-        yield io.BytesIO(b"".join((*pieces, bytes(n_zeros))))
-        return
-    with open(open_in_memory("melwatch-frames"), "r+b", buffering=0) as file:
-        file.writelines(pieces)
-        file.truncate(file.tell() + n_zeros)
-        file.seek(0)
-        yield file.fileno()

@@ -22,7 +22,7 @@ def reference_log_mel(windows: Sequence[NDArray[np.float32]], recipe: Recipe) ->
     """
     from transformers import ASTFeatureExtractor
 
-    extractor = ASTFeatureExtractor(  # type: ignore[no-untyped-call]
+    extractor = ASTFeatureExtractor(
         sampling_rate=recipe.sampling_rate_hz,
         num_mel_bins=recipe.mel_bins,
         max_length=recipe.max_frames,

@@ -45,14 +45,14 @@ class Done(Generic[Task, Result]):
     loss: Loss | None = None
 
 
-class Workers:
+class Workers(Generic[Task]):
     """A pool of worker processes; use it as a context manager."""
 
     def __init__(
         self,
         *,
         processes: int,
-        timeout_s: float,
+        timeout_s: Callable[[Task], float],
         preload: Sequence[str],
         initializer: Callable[..., None],
         initargs: tuple[object, ...],
@@ -96,7 +96,7 @@ class Workers:
                     task = next(waiting)
                 except StopIteration:
                     break
-                running[self.pool.schedule(work, args=(task,), timeout=self.timeout_s)] = task
+                running[self.pool.schedule(work, args=(task,), timeout=self.timeout_s(task))] = task
             if not running:
                 return
             done, _ = wait(running, return_when=FIRST_COMPLETED)

@@ -32,11 +32,14 @@ def stored(segments: Sequence[Segment[int]]) -> dict[str, tuple[int, ...]]:
 
 @st.composite
 def histories(draw: st.DrawFn) -> tuple[dict[str, tuple[int, ...]], tuple[int, ...], int]:
-    """Draw the shards of one library, the tracks of another, and the size to aim at."""
+    """Draw the shards that some passes left, the tracks of the next one, and the size to aim at."""
     target = draw(targets)
-    before = draw(tracks)
-    after = draw(st.one_of(tracks, st.sets(st.sampled_from(before or (0,))).map(lambda kept: tuple(sorted(kept)))))
-    return stored(pack({}, before, target)), after, target
+    growing = st.lists(st.integers(0, 120)).map(lambda counts: [tuple(range(count)) for count in sorted(counts)])
+    *before, after = draw(st.one_of(st.lists(tracks, max_size=4), growing)) or [()]
+    shards: dict[str, tuple[int, ...]] = {}
+    for wanted in before:
+        shards = stored(pack(shards, wanted, target))
+    return shards, after, target
 
 
 @quick
@@ -117,13 +120,14 @@ FULL = {"a": range(32), "b": range(32, 64), "c": range(64, 96)}
         ({"a": range(20), "b": range(20, 22)}, [*range(23)], ["a", None]),
         ({"a": range(20), "b": range(20, 24)}, [*range(25)], ["a", "b", None]),
         ({"a": range(20), "b": range(20, 30)}, [*range(30)], [None]),
+        ({"a": range(7), "b": range(7, 10), "c": [10]}, [*range(12)], [None]),
         ({"empty": []}, [1], [None]),
         (FULL, [], []),
     ],
     ids=[
         "nothing new", "appended", "put in front", "put between", "put inside", "one removed", "a shard removed",
         "shards exchanged", "first removed", "last removed", "order reversed", "small ones merged", "unlike ones left",
-        "alike ones merged",
+        "alike ones merged", "one after the other",
         "an empty shard", "nothing wanted",
     ],
 )  # fmt: skip
