@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
+from melwatch.ahead import start_worker_server
 from melwatch.errors import TrackError
 from melwatch.ingest import Setup, examine, identify_only, set_up
 from melwatch.manifest import tracks
@@ -68,11 +69,11 @@ def extract_all(
     sizes = {file.path: file.stamp.size for file in files}
     progress.begin("Extracting", len(files))
     started = time.monotonic()
+    start_worker_server()
     lost: list[Done[RelPath, Examined]] = []
     with Workers[RelPath](
         processes=min(settings.processes, len(files)),
         timeout_s=lambda path: settings.timeout_s + sizes[path] / SLOWEST_BYTES_PER_SECOND,
-        preload=["melwatch.ingest", "melwatch.library.tags", "melwatch.spectrogram.extract"],
         initializer=set_up,
         initargs=(setup,),
     ) as workers:

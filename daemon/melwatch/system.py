@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+_ONE_THREAD_EACH = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+"""Workers are as many as cores, so each computes on its own."""
+
+
 def stamp_of(facts: os.stat_result) -> FileStamp:
     """Return what of a `stat` result tells whether a file has changed."""
     changed_ns = facts.st_mtime_ns if sys.platform == "win32" else facts.st_ctime_ns
@@ -90,13 +94,20 @@ def try_lock(handle: int) -> bool:
     return True
 
 
-def child_context(preload: Sequence[str] = ()) -> BaseContext:
-    """Return how child processes are made: from a clean server that has `preload` imported, or anew."""
-    if sys.platform == "win32":
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(preload))
-    return context
+def child_context() -> BaseContext:
+    """Return how child processes are made: forked from a clean server, or anew where there is no fork."""
+    return multiprocessing.get_context("spawn" if sys.platform == "win32" else "forkserver")
+
+
+def start_child_server(modules: Sequence[str]) -> None:
+    """Start the server that children are forked from, with these modules imported; it does not wait for it."""
+    for variable in _ONE_THREAD_EACH:
+        os.environ.setdefault(variable, "1")
+    if sys.platform != "win32":
+        from multiprocessing import forkserver
+
+        forkserver.set_forkserver_preload(list(modules))
+        forkserver.ensure_running()
 
 
 def lower_priority() -> None:

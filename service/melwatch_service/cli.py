@@ -25,6 +25,10 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command; return its exit code."""
+    if arguments[:1] == ["sync"]:
+        from melwatch.ahead import start_worker_server
+
+        start_worker_server()
     from melwatch.errors import MelwatchError
     from melwatch_service.commands import app
 

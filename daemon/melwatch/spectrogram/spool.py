@@ -10,7 +10,6 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-import numpy as np
 import xxhash
 
 from melwatch.disk import replacing
@@ -19,6 +18,7 @@ from melwatch.track import Made, Sound
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from melwatch.track import AudioId, RecipeId
@@ -31,7 +31,7 @@ def spool_file(spool: Path, audio_id: AudioId, recipe: RecipeId) -> Path:
 
 def write_spool(file: Path, values: NDArray[np.float32], sound: Sound) -> Made:
     """Put spectrograms, (windows, frames, bins) float32, into the spool."""
-    numbers = np.ascontiguousarray(values).data.cast("B")
+    numbers = values.data.cast("B")
     made = Made(windows=len(values), checksum=xxhash.xxh3_128(numbers).hexdigest(), sound=sound)
     with replacing(file, durable=False) as out:
         out.write(numbers)

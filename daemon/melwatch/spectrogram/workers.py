@@ -5,7 +5,6 @@ What the work is, is not known here: a function and its arguments are handed in.
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import FIRST_COMPLETED, wait
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from pebble import ProcessExpired, ProcessPool
 from melwatch import system
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Future
     from types import TracebackType
 
@@ -26,7 +25,6 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 _IN_FLIGHT_PER_PROCESS = 2
-_ONE_THREAD_EACH = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class Loss(StrEnum):
@@ -53,19 +51,16 @@ class Workers(Generic[Task]):
         *,
         processes: int,
         timeout_s: Callable[[Task], float],
-        preload: Sequence[str],
         initializer: Callable[..., None],
         initargs: tuple[object, ...],
     ) -> None:
-        for variable in _ONE_THREAD_EACH:
-            os.environ.setdefault(variable, "1")
         self.processes = processes
         self.timeout_s = timeout_s
         self.pool = ProcessPool(
             max_workers=processes,
             initializer=initializer,
             initargs=initargs,
-            context=system.child_context(preload),  # type: ignore[arg-type,unused-ignore]
+            context=system.child_context(),  # type: ignore[arg-type,unused-ignore]
         )
 
     def __enter__(self) -> Self:

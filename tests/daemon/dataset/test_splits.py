@@ -259,8 +259,8 @@ def test_nothing_ever_moves_into_train(history: tuple[dict[str, set[AudioId]], d
 
 def test_only_what_had_a_split_can_move() -> None:
     """A song placed just now is placed where both its genres need it, and no move is reported of it."""
-    rock, blues = map(AudioId, "abcdefg"), map(AudioId, "abcdef")
-    result = placed({"Blues": [*rock], "Rock": [*blues]})
+    blues, rock = map(AudioId, "abcdefg"), map(AudioId, "abcdef")
+    result = placed({"Blues": [*blues], "Rock": [*rock]})
 
     assert result.moves == []
 
