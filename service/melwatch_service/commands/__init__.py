@@ -1,6 +1,11 @@
 """The commands, each in the module named after what it is about."""
 
-from melwatch_service.commands import looking, mending, pictures, setup, sync
+from importlib import import_module
+
 from melwatch_service.commands.app import app
 
-__all__ = ["app", "looking", "mending", "pictures", "setup", "sync"]
+__all__ = ["app"]
+
+# In the order in which `--help` lists their commands.
+for _name in ("sync", "setup", "looking", "mending", "pictures"):
+    import_module(f"{__name__}.{_name}")

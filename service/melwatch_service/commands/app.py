@@ -14,6 +14,7 @@ import typer
 
 from melwatch.assemble import open_workshop
 from melwatch.config import load_config
+from melwatch.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +35,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+def _tell_version(wanted: bool) -> None:  # noqa: FBT001  the form of such callbacks
+    if wanted:
+        typer.echo(f"melwatch {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _all_commands(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_tell_version, is_eager=True)
+    ] = False,
+) -> None:
+    del version  # told by its callback
+
 
 ConfigFile = Annotated[
     Path | None,
