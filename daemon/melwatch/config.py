@@ -17,6 +17,7 @@ from pydantic_settings import (
     InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 
 from melwatch.errors import ConfigError, ConfigProblem
@@ -30,11 +31,15 @@ DEFAULT_EXCLUDE = (
     "Mixes",
     "System Volume Information",
 )
+_HUNDRED_YEARS_H = 876_000
 READABLE_EXTENSIONS = (".mp3", ".flac", ".ogg", ".opus", ".wav")
 
 
 def _expanded(path: Path) -> Path:
-    return Path(os.path.abspath(path.expanduser()))
+    try:
+        return Path(os.path.abspath(path.expanduser()))
+    except RuntimeError as error:  # ~somebody, who does not exist
+        raise ValueError(str(error)) from None
 
 
 def _extension(text: str) -> str:
@@ -69,7 +74,7 @@ class DatasetSection(_Section):
     state: Folder | None = None
     paths: Literal["absolute", "relative"] = "absolute"
     keep_versions: Annotated[int, Field(ge=1)] = 3
-    keep_hours: Annotated[float, Field(ge=0)] = 168
+    keep_hours: Annotated[float, Field(ge=0, le=_HUNDRED_YEARS_H)] = 168
 
 
 class SpectrogramSection(_Section):
@@ -178,6 +183,7 @@ def load_config(
     found = find_config_file(file)
     settings = _read_toml(found) if found else {}
     if found:
+        _check_sections(settings, found)
         _anchor_paths(settings, found.parent)
     command_line: dict[str, Any] = {"library": {}, "dataset": {}}
     for section, key, value in (
@@ -192,6 +198,9 @@ def load_config(
         config = Config(file=settings, command_line=command_line)  # type: ignore[call-arg]
     except ValidationError as error:
         raise _explained(error, found) from None
+    except SettingsError as error:
+        hint = 'Variables are named MELWATCH_SECTION__KEY; lists are written as in JSON: ["Mixes"]'
+        raise ConfigError(f"A MELWATCH_ variable cannot be understood: {error}", hint) from None
     _check_folders(config)
     return config
 
@@ -208,12 +217,22 @@ def _read_toml(file: Path) -> dict[str, Any]:
         raise ConfigError(f"{file} cannot be read: {error.strerror}") from None
 
 
+def _check_sections(settings: dict[str, Any], file: Path) -> None:
+    problems = [
+        ConfigProblem(key=name, what="this is a section, not a value", hint=f"Write [{name}] on a line of its own")
+        for name, value in settings.items()
+        if name in Config.model_fields and not isinstance(value, dict)
+    ]
+    if problems:
+        raise ConfigError(f"{file} is not laid out as it should be", problems=problems)
+
+
 def _anchor_paths(settings: dict[str, Any], folder: Path) -> None:
     """Let relative folders in a file mean: relative to that file."""
     for section, key in (("library", "root"), ("dataset", "path"), ("dataset", "state")):
         values = settings.get(section)
         if isinstance(values, dict) and isinstance(values.get(key), str):
-            values[key] = folder / Path(values[key]).expanduser()
+            values[key] = values[key] if values[key].startswith("~") else folder / values[key]
 
 
 def _default_dataset(settings: dict[str, Any], command_line: dict[str, Any]) -> None:
@@ -222,11 +241,15 @@ def _default_dataset(settings: dict[str, Any], command_line: dict[str, Any]) -> 
     library = settings.get("library")
     if root is None and isinstance(library, dict):
         root = library.get("root")
-    if root is not None:
-        section = settings.setdefault("dataset", {})
-        if isinstance(section, dict):
-            name = _expanded(Path(root)).name or "music"
-            section.setdefault("path", Path.home() / "datasets" / name)
+    if isinstance(root, (str, Path)):
+        settings.setdefault("dataset", {}).setdefault("path", Path.home() / "datasets" / _name_of(Path(root)))
+
+
+def _name_of(root: Path) -> str:
+    try:
+        return _expanded(root).name or "music"
+    except ValueError:  # told with the setting itself
+        return "music"
 
 
 def _explained(error: ValidationError, file: Path | None) -> ConfigError:

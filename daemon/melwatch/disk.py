@@ -24,7 +24,7 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
     """
     beside = temporary_beside(path)
     try:
-        with beside.open("xb") as file:
+        with beside.open("wb") as file:
             yield file
             file.flush()
             if durable:

@@ -54,7 +54,7 @@ def place(
     for songs in members.values():
         _place_genre(songs, splits, shares, result)
     for genre, songs in members.items():
-        _fill_empty_splits(genre, songs, members, splits, result)
+        _fill_empty_splits(genre, songs, members, splits, ledger, result)
     return result
 
 
@@ -76,6 +76,7 @@ def _fill_empty_splits(
     songs: list[AudioId],
     members: Mapping[str, list[AudioId]],
     splits: dict[AudioId, Split],
+    ledger: Mapping[AudioId, Split],
     result: Placement,
 ) -> None:
     """Move songs into the held-out splits that a genre lacks; nothing ever moves into train."""
@@ -88,7 +89,8 @@ def _fill_empty_splits(
             continue
         candidates = [song for song in songs if splits[song] == donors[0]]
         song = min(candidates, key=lambda song: (_is_shared(song, genre, members), song))
-        result.moves.append(Move(audio_id=song, genre=genre, source=splits[song], target=target))
+        if song in ledger:
+            result.moves.append(Move(audio_id=song, genre=genre, source=splits[song], target=target))
         splits[song] = result.decided[song] = target
 
 

@@ -91,10 +91,7 @@ class _Walk:
         try:
             return _sorted_entries(native(self.root, folder.path), folder)
         except OSError as error:
-            reason = Reason.PATH_TOO_LONG if error.errno == errno.ENAMETOOLONG else Reason.UNREADABLE
-            path = RelPath(folder.path + b"/")
-            self.result.unverified.append(path)
-            self.result.left_out.append(LeftOut(path=path, reason=reason))
+            self._lose(folder.path + b"/", _reason_of(error))
             return []
 
     def meet(self, entry: _Entry) -> list[_Folder]:
@@ -118,7 +115,8 @@ class _Walk:
             if key in entry.folder.ancestors or key in self.reached_by_link:
                 self._leave_out(entry.path + b"/", Reason.LINK_LOOP)
                 return []
-            self.reached_by_link.add(key)
+            if reason is None:
+                self.reached_by_link.add(key)
         return [_Folder(entry.path, reason, entry.folder.ancestors | {key})]
 
     def _judge(self, entry: _Entry, facts: os.stat_result) -> None:
@@ -133,15 +131,23 @@ class _Walk:
             self.result.seen.append(SeenFile(path=RelPath(entry.path), stamp=system.stamp_of(facts)))
 
     def _fail(self, entry: _Entry, error: OSError) -> None:
-        """Take in an entry that could not be looked at: a dead link, or a file out of reach."""
-        reason = self.rules.about_file(entry.path)
-        if reason is Reason.NOT_AUDIO:
-            self.result.other_files[reason] += 1
-        elif entry.of.is_symlink() and error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
-            self._leave_out(entry.path, Reason.BROKEN_LINK)
+        """Take in an entry that could not be looked at.
+
+        What is known of it, or below it if it is or may lead to a folder, stays as it is.
+        """
+        is_dead_link = entry.of.is_symlink() and error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
+        reason = Reason.BROKEN_LINK if is_dead_link else _reason_of(error)
+        is_no_song = self.rules.about_file(entry.path) is Reason.NOT_AUDIO
+        if _is_folder(entry.of) or (entry.of.is_symlink() and is_no_song):
+            self._lose(entry.path + b"/", reason)
+        elif is_no_song:
+            self.result.other_files[Reason.NOT_AUDIO] += 1
         else:
-            self.result.unverified.append(RelPath(entry.path))
-            self._leave_out(entry.path, Reason.UNREADABLE)
+            self._lose(entry.path, reason)
+
+    def _lose(self, path: bytes, reason: Reason) -> None:
+        self.result.unverified.append(RelPath(path))
+        self._leave_out(path, reason)
 
     def _leave_out(self, path: bytes, reason: Reason) -> None:
         self.result.left_out.append(LeftOut(path=RelPath(path), reason=reason))
@@ -160,6 +166,10 @@ def _is_folder(entry: os.DirEntry[bytes]) -> bool:
         return entry.is_dir()
     except OSError:
         return False
+
+
+def _reason_of(error: OSError) -> Reason:
+    return Reason.PATH_TOO_LONG if error.errno == errno.ENAMETOOLONG else Reason.UNREADABLE
 
 
 def _key(facts: os.stat_result) -> tuple[int, int]:

@@ -10,9 +10,9 @@ CREATE TABLE track (
     path        BLOB PRIMARY KEY,       -- relative to the root, as on disk, joined by '/'
     ordinal     INTEGER NOT NULL UNIQUE, -- row order in the dataset
     size        INTEGER NOT NULL,
-    mtime_ns    INTEGER NOT NULL,
-    changed_ns  INTEGER NOT NULL,
-    inode       INTEGER NOT NULL,
+    mtime_ns    TEXT NOT NULL,          -- decimal: may be larger than 64 bits hold
+    changed_ns  TEXT NOT NULL,
+    inode       TEXT NOT NULL,
     read_ns     INTEGER NOT NULL DEFAULT 0, -- when it was last read, by the wall clock
     audio_id    TEXT,                   -- NULL: not read yet
     file_digest TEXT,

@@ -6,15 +6,12 @@ import json
 import os
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import platformdirs
 
-from melwatch.disk import replace_file
+from melwatch.disk import remove_temporaries, replace_file
 from melwatch.errors import ConfigError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _FILE = "dataset.json"
 
@@ -40,7 +37,7 @@ def find_state(named: Path | None, dataset: Path, dataset_id: str | None) -> Sta
     """
     if named is not None:
         served = _served(named)
-        if served and dataset_id and served["dataset_id"] != dataset_id:
+        if served and _is_another(served, dataset, dataset_id):
             raise ConfigError(
                 f"The state folder {named} serves another dataset ({served['path']})",
                 "Name another --state folder, or leave it to melwatch.",
@@ -52,19 +49,30 @@ def find_state(named: Path | None, dataset: Path, dataset_id: str | None) -> Sta
     return StateFolder(base / dataset_id, dataset_id)
 
 
+def _is_another(served: dict[str, str], dataset: Path, dataset_id: str | None) -> bool:
+    """Whether a state folder serves another dataset than this one, which may have no version yet."""
+    if dataset_id is not None:
+        return served["dataset_id"] != dataset_id
+    return served["path"] != _shown(dataset) and Path(served["path"]).exists()
+
+
+def _shown(path: Path) -> str:
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 def claim(state: StateFolder, dataset: Path) -> None:
     """Create a state folder and note in it which dataset it serves."""
     state.spool.mkdir(parents=True, exist_ok=True)
-    served = {"dataset_id": state.dataset_id, "path": os.fsencode(dataset).decode("utf-8", "backslashreplace")}
+    remove_temporaries(state.path)
+    served = {"dataset_id": state.dataset_id, "path": _shown(dataset)}
     replace_file(state.path / _FILE, json.dumps(served, ensure_ascii=False).encode())
 
 
 def _known_id(base: Path, dataset: Path) -> str | None:
     """Find the state of a dataset that has no version yet, or has been deleted, by its path."""
-    shown = os.fsencode(dataset).decode("utf-8", "backslashreplace")
     for folder in sorted(base.glob("*/")):
         served = _served(folder)
-        if served and served["path"] == shown:
+        if served and served["path"] == _shown(dataset):
             return served["dataset_id"]
     return None
 

@@ -43,7 +43,7 @@ def holder(path: Path) -> str:
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
         return f"process {told['pid']} on {told['host']} ({told['command']}), since {told['since']}"
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return "a process that has not given its name"
 
 

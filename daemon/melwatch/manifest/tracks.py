@@ -174,11 +174,9 @@ def forget_spectrograms(db: sqlite3.Connection, keys: Iterable[tuple[str, str]])
 def forget_song(db: sqlite3.Connection, audio_id: str) -> None:
     """Take a song's spectrograms off the record, with all that share its shard."""
     with writing(db):
-        db.execute(
-            """DELETE FROM spectrogram WHERE audio_id = :song OR shard IN
-                   (SELECT shard FROM spectrogram WHERE audio_id = :song AND shard IS NOT NULL)""",
-            {"song": audio_id},
-        )
+        shards = db.execute("SELECT shard FROM spectrogram WHERE audio_id = ?", (audio_id,)).fetchall()
+        db.execute("DELETE FROM spectrogram WHERE audio_id = ?", (audio_id,))
+        db.executemany("DELETE FROM spectrogram WHERE shard = ?", map(tuple, shards))
 
 
 def forget_shards(db: sqlite3.Connection, paths: Iterable[str]) -> None:
@@ -224,16 +222,13 @@ def _record(row: sqlite3.Row) -> TrackRecord:
 
 def _stamp(row: sqlite3.Row) -> FileStamp:
     return FileStamp(
-        size=row["size"], mtime_ns=row["mtime_ns"], changed_ns=row["changed_ns"], inode=_signed(row["inode"], back=True)
+        size=row["size"],
+        mtime_ns=int(row["mtime_ns"]),
+        changed_ns=int(row["changed_ns"]),
+        inode=int(row["inode"]),
     )
 
 
-def _columns(stamp: FileStamp) -> tuple[int, int, int, int]:
-    return stamp.size, stamp.mtime_ns, stamp.changed_ns, _signed(stamp.inode)
-
-
-def _signed(inode: int, *, back: bool = False) -> int:
-    """Fold unsigned 64-bit inodes into SQLite's signed integers, and back."""
-    if back:
-        return inode + (1 << 64) if inode < 0 else inode
-    return inode - (1 << 64) if inode >= 1 << 63 else inode
+def _columns(stamp: FileStamp) -> tuple[int, str, str, str]:
+    """Return a stamp as stored: times of odd files and inodes can be larger than SQLite's integers."""
+    return stamp.size, str(stamp.mtime_ns), str(stamp.changed_ns), str(stamp.inode)
