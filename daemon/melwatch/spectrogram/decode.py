@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import soundfile
 
 from melwatch.errors import TrackError
@@ -30,6 +31,7 @@ MIN_SAMPLES = 2400
 """The last of six windows needs one frame of 400 samples."""
 
 _TOLERANCE_FRAMES = 3
+_BEGINNING_FRAMES = 8
 _TOLERANCE_S = 0.1
 _LAYER_3 = "MPEG_LAYER_III"
 
@@ -82,10 +84,28 @@ def _decode_fast(source: AudioSource, walk: FrameWalk, cut: Cut) -> Decoded | No
     ratio = Ratio(input_hz=walk.header.sample_rate_hz, output_hz=cut.rate_hz)
     total = ratio.output_samples(samples)
     try:
-        windows = decode_slices(source, walk, cut.spans(total), cut.rate_hz)
+        beginning = _beginning_by_ffmpeg(source, walk)
+        windows = decode_slices(source, walk, cut.spans(total), cut.rate_hz, beginning)
     except soundfile.SoundFileError:
         return None
     return None if windows is None else Decoded(windows=windows, sound=_sound(total, cut, "slices"))
+
+
+def _beginning_by_ffmpeg(source: AudioSource, walk: FrameWalk) -> Mono | None:
+    """The first samples by FFmpeg, where it decides: of songs that libsndfile would cut short.
+
+    Without an Info header libsndfile guesses the length, and stops there. The two decoders agree,
+    but for the first frames of a song that was cut out of another and lacks what they refer to.
+    """
+    if walk.info is not None and walk.info.n_frames:
+        return None
+    with open_sound(source.part(walk.start, source.length)) as sound:
+        is_whole = sound.frames >= (walk.exact_samples or 0)
+    if is_whole or walk.n_frames <= 2 * _BEGINNING_FRAMES or walk.header is None:
+        return None
+    few = source.part(walk.offsets[0], walk.offsets[2 * _BEGINNING_FRAMES])
+    mono = np.concatenate([block for _, block in pyav_blocks(few)] or [np.zeros(0, np.float32)])
+    return mono[: _BEGINNING_FRAMES * walk.header.samples_per_frame]
 
 
 def _decode_mp3(source: AudioSource, walk: FrameWalk, cut: Cut) -> Decoded:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from melwatch.mpeg import parse_info
 from melwatch.spectrogram.native import mix_down, open_frames
 from melwatch.spectrogram.resample import Ratio
@@ -23,6 +25,10 @@ _SETTLE_FRAMES = 4
 """Frames decoded before the first that counts: overlap and filter bank need two, LSF three."""
 
 
+_STEP_FRAMES = 4
+"""libmpg123's filter bank comes back to the same state of rounding after so many frames."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slice:
     """Frames [first, last) of a track, decoded for the sake of its samples [start, stop)."""
@@ -34,10 +40,15 @@ class Slice:
 
 
 def decode_slices(
-    source: AudioSource, walk: FrameWalk, spans: Sequence[tuple[int, int]], output_hz: int
+    source: AudioSource,
+    walk: FrameWalk,
+    spans: Sequence[tuple[int, int]],
+    output_hz: int,
+    beginning: Mono | None = None,
 ) -> list[Mono] | None:
     """The samples [start, stop) at `output_hz` of each span, (n,) float32, on their own.
 
+    `beginning` replaces the first samples of the song, as decoded, if another decoder made them.
     None where libsndfile does not see the frames as expected: then the slow way has to do it.
     """
     header, total = walk.header, walk.exact_samples
@@ -49,7 +60,10 @@ def decode_slices(
     decoded = _decode(source, walk, header, slices)
     if decoded is None:
         return None
-    pieces = [ratio.resample(mono) for mono in decoded]
+    if beginning is not None and slices[0].start < len(beginning):
+        head = beginning[slices[0].start :][: len(decoded[0])]
+        decoded[0] = np.concatenate((head, decoded[0][len(head) :]))
+    pieces = [ratio.resample(mono, part.start) for part, mono in zip(slices, decoded, strict=True)]
     return [_cut(ratio, span, slices, pieces) for span in spans]
 
 
@@ -63,6 +77,22 @@ def plan_slices(walk: FrameWalk, header: FrameHeader, wanted: Sequence[tuple[int
             new = replace(old, stop=max(old.stop, stop), last=max(old.last, new.last))
         slices.append(new)
     return slices
+
+
+def fall_into_step(walk: FrameWalk, header: FrameHeader, slices: Sequence[Slice]) -> tuple[int, list[Slice]]:
+    """Have every frame rounded as in the whole: begin slices up to three frames earlier.
+
+    Returns how often the song's first frame is to be decoded beforehand, and the slices. Measured:
+    decoding the whole is ahead by the frames that are dropped at its beginning.
+    """
+    ahead = (walk.info.skip_samples if walk.info else 0) // header.samples_per_frame
+    lead = ahead % _STEP_FRAMES if slices and slices[0].first == 0 else 0
+    position, stepped = lead, []
+    for part in slices:
+        first = part.first - (part.first - position + ahead) % _STEP_FRAMES
+        stepped.append(replace(part, first=first if first >= 0 else part.first))
+        position += stepped[-1].last - stepped[-1].first
+    return lead, stepped
 
 
 def _slice(walk: FrameWalk, header: FrameHeader, start: int, stop: int) -> Slice:
@@ -92,15 +122,18 @@ def _first_frame(walk: FrameWalk, header: FrameHeader, index: int) -> int:
 
 def _decode(source: AudioSource, walk: FrameWalk, header: FrameHeader, slices: Sequence[Slice]) -> list[Mono] | None:
     """The mono samples of each slice; the slices are read as one sound, one after the other."""
+    lead, slices = fall_into_step(walk, header, slices)
     pieces = [_frame_bytes(source, walk, part) for part in slices]
     if not pieces or parse_info(pieces[0]) is not None:
         return None
-    n_frames = sum(part.last - part.first for part in slices)
+    pieces = [pieces[0][: walk.offsets[1] - walk.offsets[0]]] * lead + pieces
+    n_frames = lead + sum(part.last - part.first for part in slices)
     skip = walk.info.skip_samples if walk.info else 0
     monos = []
     with open_frames(pieces, n_frames) as sound:
         if (sound.samplerate, sound.channels) != (header.sample_rate_hz, header.channels):
             return None
+        sound.read(lead * header.samples_per_frame, dtype="float32")
         for part in slices:
             wanted = (part.last - part.first) * header.samples_per_frame
             samples = sound.read(wanted, dtype="float32", always_2d=True)
