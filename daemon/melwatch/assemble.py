@@ -49,8 +49,18 @@ def open_for_work(shop: Workshop, now: datetime) -> Iterator[Connection]:
 
     Raises `LockedError` where another melwatch is at work.
     """
-    claim(shop.state, shop.folder.path)
-    with locked(shop.state.path, now), open_manifest(shop.state.path) as db:
+    shop.state.path.mkdir(parents=True, exist_ok=True)
+    with locked(shop.state.path, now):
+        claim(shop.state, shop.folder.path)
+        with open_manifest(shop.state.path) as db:
+            yield db
+
+
+@contextmanager
+def open_for_mending(shop: Workshop, now: datetime) -> Iterator[Connection]:
+    """Open for work what is there already; raises `ConfigError` where nothing is."""
+    _require_manifest(shop)
+    with open_for_work(shop, now) as db:
         yield db
 
 
@@ -62,10 +72,14 @@ def has_manifest(shop: Workshop) -> bool:
 @contextmanager
 def open_for_reading(shop: Workshop) -> Iterator[Connection]:
     """Open the manifest for looking; raises `ConfigError` where there is none yet."""
-    if not has_manifest(shop):
-        raise ConfigError(f"Nothing is known yet of {shop.folder.path}", "Run `melwatch sync` first.")
+    _require_manifest(shop)
     with read_manifest(shop.state.path) as db:
         yield db
+
+
+def _require_manifest(shop: Workshop) -> None:
+    if not has_manifest(shop):
+        raise ConfigError(f"Nothing is known yet of {shop.folder.path}", "Run `melwatch sync` first.")
 
 
 @contextmanager

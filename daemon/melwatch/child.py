@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import traceback
+from threading import Thread
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from melwatch import system
@@ -35,6 +37,11 @@ def run_in_child(work: Callable[Args, Result], *args: Args.args, **kwargs: Args.
     except EOFError:
         process.join()
         raise ChildDiedError(f"{work.__name__} was killed (exit code {process.exitcode})") from None
+    except BaseException:
+        # Whoever waits may go on without the answer; the work must not go on without them.
+        process.kill()
+        process.join()
+        raise
     finally:
         ours.close()
     process.join()
@@ -44,8 +51,17 @@ def run_in_child(work: Callable[Args, Result], *args: Args.args, **kwargs: Args.
     return result
 
 
+def _die_with(parent: Connection) -> None:
+    """End this process when the other end of the pipe closes: nothing else ever comes from there."""
+    try:
+        parent.recv_bytes()
+    except (EOFError, OSError):
+        os._exit(1)
+
+
 def _answer(to: Connection, work: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     system.ignore_interrupts()
+    Thread(target=_die_with, args=(to,), daemon=True).start()
     try:
         message = ("result", work(*args, **kwargs))
     except BaseException as error:  # noqa: BLE001  it is raised again in the parent

@@ -59,6 +59,7 @@ def compose(
     class_names: Sequence[str],
     ledger: Mapping[AudioId, Split],
     min_tracks_per_genre: int,
+    count_duplicates: bool,
     shares: Mapping[str, float],
     shown: Callable[[RelPath], str],
     spooled: Callable[[AudioId], str],
@@ -66,21 +67,23 @@ def compose(
     """Choose the tracks that the dataset shows and give each its class and split.
 
     `records` come in path order. `shown` gives the text of the `paths` column, `spooled` the file
-    in the spool that holds a song.
+    in the spool that holds a song. With `count_duplicates` each file of a sound is a track.
     """
-    fates, genres = _sort_out(records)
-    eligible = {name: songs for name, songs in genres.items() if len(songs) >= min_tracks_per_genre}
+    fates, genres = _sort_out(records, count_duplicates=count_duplicates)
+    eligible = {name: group for name, group in genres.items() if len(group) >= min_tracks_per_genre}
     for name in genres.keys() - eligible.keys():
-        fates |= {record.path: WAITING for record in genres[name].values()}
+        fates |= {record.path: WAITING for _, record in genres[name]}
+    songs_of = {name: [song for song, _ in group] for name, group in eligible.items()}
     names = assign_classes(class_names, eligible)
     replaced = {record.audio_id: record.replaced for record in records if record.audio_id and record.replaced}
-    placement = place({name: list(songs) for name, songs in eligible.items()}, ledger, shares, replaced)
+    placement = place(songs_of, ledger, shares, replaced)
     splits = {**ledger, **placement.decided}
+    labels = {name: label for label, name in enumerate(names)}
     tracks = []
-    for name, songs in eligible.items():
-        for song, record in songs.items():
+    for name, group in eligible.items():
+        for song, record in group:
             fates[record.path] = IN_DATASET
-            tracks.append(_shown_track(record, song, name, names.index(name), splits[song], shown, spooled))
+            tracks.append(_shown_track(record, song, name, labels[name], splits[song], shown, spooled))
     return Composition(
         tracks=tuple(sorted(tracks, key=lambda track: track.ordinal)),
         class_names=tuple(names),
@@ -92,24 +95,28 @@ def compose(
 
 
 def _sort_out(
-    records: Sequence[TrackRecord],
-) -> tuple[dict[RelPath, str], dict[str, dict[AudioId, TrackRecord]]]:
+    records: Sequence[TrackRecord], *, count_duplicates: bool
+) -> tuple[dict[RelPath, str], dict[str, list[tuple[AudioId, TrackRecord]]]]:
     """Return a word for each track that cannot be shown, and by genre the songs that can.
 
-    Of several files of one sound in a genre the first in path order stands for all. A file that can
-    be shown is, as it was last read, even if it cannot be read just now.
+    Of several files of one sound in a genre the first in path order stands for all, unless
+    duplicates count. A file that can be shown is, as it was last read, even if it cannot be read
+    just now.
     """
     fates: dict[RelPath, str] = {}
-    genres: dict[str, dict[AudioId, TrackRecord]] = defaultdict(dict)
+    genres: dict[str, list[tuple[AudioId, TrackRecord]]] = defaultdict(list)
+    met: set[tuple[str, AudioId]] = set()
     for record in records:
-        songs = genres[genre_of(record.path)]
         if record.audio_id is None or record.location is None:
             fates[record.path] = record.trouble.reason if record.trouble else PENDING
-        elif record.audio_id in songs:
+            continue
+        genre = genre_of(record.path)
+        if (genre, record.audio_id) in met and not count_duplicates:
             fates[record.path] = DUPLICATE
         else:
-            songs[record.audio_id] = record
-    return fates, {name: songs for name, songs in genres.items() if songs}
+            met.add((genre, record.audio_id))
+            genres[genre].append((record.audio_id, record))
+    return fates, genres
 
 
 def _shown_track(
@@ -132,7 +139,7 @@ def _shown_track(
         label=label,
         split=split,
         tags=record.tags,
-        duration_s=sound.duration_s,
+        sound=sound,
         audio_id=song,
         windows=location.windows,
         checksum=location.checksum,

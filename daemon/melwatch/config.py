@@ -73,6 +73,8 @@ class DatasetSection(_Section):
     path: Folder
     state: Folder | None = None
     paths: Literal["absolute", "relative"] = "absolute"
+    dtype: Literal["float32"] = "float32"
+    duplicates: Literal["once", "all"] = "once"
     keep_versions: Annotated[int, Field(ge=1)] = 3
     keep_hours: Annotated[float, Field(ge=0, le=_HUNDRED_YEARS_H)] = 168
 
@@ -99,6 +101,9 @@ class SplitsSection(_Section):
             raise ValueError(f"train, validate and test add up to {total:g}, not to 1")
         return self
 
+    policy: Literal["sticky"] = "sticky"
+    group_by: Literal["track"] = "track"
+
     @property
     def shares(self) -> dict[str, float]:
         """Share of each split, by name, in the order of the dataset."""
@@ -108,6 +113,7 @@ class SplitsSection(_Section):
 class WorkersSection(_Section):
     """How much of the machine extraction may use."""
 
+    engine: Literal["local"] = "local"
     processes: Annotated[int, Field(ge=1, le=1024)] = Field(default_factory=lambda: os.cpu_count() or 1)
     timeout_s: Annotated[float, Field(gt=0)] = 600
     memory_mb: Annotated[int, Field(ge=256)] = 1024
@@ -117,6 +123,7 @@ class LogSection(_Section):
     """How much melwatch tells."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["text"] = "text"
 
 
 class Config(BaseSettings):
@@ -299,10 +306,21 @@ def _check_folders(config: Config) -> None:
         elif root in folder.parents and not _is_excluded(folder.relative_to(root), config.library.exclude):
             hint = "Choose a folder elsewhere, or list its top-level folder in library.exclude"
             problems.append(ConfigProblem(key=key, what=f"{folder} lies inside the music root {root}", hint=hint))
+    if not _is_utf8(config.dataset.path):
+        hint = "Arrow and datasets can only write to folders with readable names"
+        problems.append(ConfigProblem(key="dataset.path", what="this folder's name is not text", hint=hint))
     if (config.dataset.path / "music_lib") in (root, *root.parents):
         problems.append(ConfigProblem(key="library.root", what=f"{root} lies inside the dataset"))
     if problems:
         raise ConfigError("The folders get in each other's way", problems=problems)
+
+
+def _is_utf8(path: Path) -> bool:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_excluded(relative: Path, exclude: tuple[str, ...]) -> bool:

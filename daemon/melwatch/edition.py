@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from melwatch.track import AudioId, RecipeId, RelPath, Tags
+    from melwatch.track import AudioId, RecipeId, RelPath, Sound, Tags
 
 
 class Split(StrEnum):
@@ -33,7 +33,7 @@ class DatasetTrack:
     label: int
     split: Split
     tags: Tags
-    duration_s: float
+    sound: Sound
     audio_id: AudioId
     windows: int
     checksum: str
@@ -44,7 +44,10 @@ class DatasetTrack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edition:
-    """Everything that a version says, settled before a byte of it is written."""
+    """Everything that a version says, settled before a byte of it is written.
+
+    `sound_shards` are the shards on disk that are known to be undamaged and may stay.
+    """
 
     dataset_id: str
     number: int
@@ -54,6 +57,7 @@ class Edition:
     class_names: tuple[str, ...]
     tracks: tuple[DatasetTrack, ...]
     ledger: dict[AudioId, Split]
+    sound_shards: frozenset[str]
     pending: int
     published_at: str
 
@@ -99,7 +103,7 @@ class HeldSong:
     """A song whose spectrograms a version holds."""
 
     audio_id: AudioId
-    duration_s: float
+    sound: Sound
     windows: int
     checksum: str
     shard: str

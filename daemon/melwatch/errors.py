@@ -61,13 +61,13 @@ class StoreError(MelwatchError):
 class SpectrogramLostError(StoreError):
     """Spectrograms on record are damaged or gone; a pass forgets them and makes them again."""
 
-    def __init__(self, audio_id: str) -> None:
-        super().__init__(f"The spectrograms of song {audio_id} are damaged or gone", "They are made again.")
-        self.audio_id = audio_id
+    def __init__(self, audio_ids: Sequence[str]) -> None:
+        super().__init__(f"The spectrograms of {len(audio_ids)} songs are damaged or gone", "They are made again.")
+        self.audio_ids = tuple(audio_ids)
 
-    def __reduce__(self) -> tuple[type[MelwatchError], tuple[str]]:  # type: ignore[override]
+    def __reduce__(self) -> tuple[type[MelwatchError], tuple[tuple[str, ...]]]:  # type: ignore[override]
         """Survive the trip back from a child process."""
-        return type(self), (self.audio_id,)
+        return type(self), (self.audio_ids,)
 
 
 class DegradedError(MelwatchError):

@@ -100,6 +100,12 @@ def _examine(path: RelPath, setup: Setup, *, may_extract: bool) -> Examined:
     except OSError as error:
         what = f"It cannot be read: {error.strerror or error}"
         return Examined(path=path, error=TrackError(what, "Check its permissions.", reason="unreadable"))
+    except DegradedError:
+        raise
+    except MemoryError:
+        return Examined(path=path, error=_too_large(setup))
+    except Exception as error:  # noqa: BLE001  a bug over one file costs that file, not the pass
+        return Examined(path=path, error=_internal(error))
 
 
 def _make(audio: OpenAudio, audio_id: AudioId, setup: Setup) -> tuple[Made | None, TrackError | None]:
@@ -115,14 +121,21 @@ def _make(audio: OpenAudio, audio_id: AudioId, setup: Setup) -> tuple[Made | Non
     except TrackError as error:
         return None, error
     except MemoryError:
-        what = f"Decoding it needs more than {setup.memory_mb} MB"
-        return None, TrackError(what, "Raise workers.memory_mb.", reason="memory")
+        return None, _too_large(setup)
     except Exception as error:  # noqa: BLE001  a decoder's bug costs one file, not the pass
-        what = f"Decoding it failed: {error!r}\n{traceback.format_exc()}"
-        return None, TrackError(what, "Please report this file.", reason="internal")
+        return None, _internal(error)
     audio.check_unchanged()
     try:
         return write_spool(file, extracted.values, extracted.sound), None
     except OSError as error:
         what = "is full" if system.is_disk_full(error) else f"cannot be written ({error.strerror})"
         raise DegradedError(f"The disk of {setup.spool} {what}", "Free some space, then run it again.") from None
+
+
+def _too_large(setup: Setup) -> TrackError:
+    return TrackError(f"It needs more than {setup.memory_mb} MB of memory", "Raise workers.memory_mb.", reason="memory")
+
+
+def _internal(error: Exception) -> TrackError:
+    what = f"Working on it failed: {error!r}\n{traceback.format_exc()}"
+    return TrackError(what, "Please report this file.", reason="internal")

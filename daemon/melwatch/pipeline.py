@@ -20,7 +20,7 @@ from melwatch.manifest import ledger, tracks, versions
 from melwatch.manifest.database import writing
 from melwatch.names import genre_of
 from melwatch.plan import make_plan
-from melwatch.recover import recover
+from melwatch.recover import clean_spool, recover
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,8 +68,9 @@ class Pipeline:
             except SpectrogramLostError as lost:
                 if attempt == _MOST_REPAIRS - 1:
                     raise
-                log.warning("%s %s", lost.what, lost.hint)
-                tracks.forget_song(self.db, lost.audio_id)
+                log.warning("%s. %s", lost.what, lost.hint)
+                tracks.forget_songs(self.db, lost.audio_ids)
+                clean_spool(self.db, self.shop.state.spool)
                 plan = plan_pass(self.shop, self.db, seen)
         tracks.replace_left_out(self.db, [(entry.path, entry.reason) for entry in seen.left_out])
         result = report.of_pass(seen, plan, tally, published, renamed)
@@ -83,7 +84,7 @@ class Pipeline:
             return Tally()
         work = estimate_work(self.shop, plan, self.db)
         check_space(work.final_bytes, self.shop.state.spool, self.shop.folder.path)
-        self.progress.say(f"{work.sentence()}.")
+        self.progress.say(f"{work.sentence()}." if work.songs else f"{len(plan.to_read):,} files to read.")
         setup = Setup(
             root=self.shop.root,
             spool=self.shop.state.spool,
@@ -116,8 +117,8 @@ def look(shop: Workshop, *, is_known: bool) -> Scan:
         if is_known:
             raise DegradedError(what, "The last version stays current. Is the disk connected?") from None
         raise ConfigError(what, "Name your music folder with --music.") from None
-    if is_known and not seen.found:
-        what = f"The music root {os.fsdecode(shop.root)} is empty"
+    if is_known and not seen.seen and not seen.unverified:
+        what = f"The music root {os.fsdecode(shop.root)} holds no songs any more"
         raise DegradedError(what, "The last version stays current. Is the disk connected?")
     return seen
 
@@ -129,8 +130,9 @@ def plan_pass(shop: Workshop, db: Connection, seen: Scan) -> Plan:
 
 def estimate_work(shop: Workshop, plan: Plan, db: Connection | None) -> Estimate:
     """Estimate what extracting will take, by the pace of earlier passes if there were any."""
+    # Files that changed or moved are mostly known sounds: they are read, not extracted.
     return estimate(
-        plan.to_read,
+        (*plan.added[len(plan.vanished) :], *plan.unfinished),
         root=shop.root,
         bytes_per_track=shop.recipe.bytes_per_track,
         processes=shop.config.workers.processes,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from melwatch.track import KnownFile, RelPath, SeenFile
 
@@ -38,6 +38,7 @@ def make_plan(known: Iterable[KnownFile], seen: Iterable[SeenFile], unverified: 
     `unverified` names folders (ending in `/`) and files that could not be looked at: what is known
     of them or below them stays.
     """
+    lost_sight = frozenset(unverified)
     added: list[SeenFile] = []
     changed: list[SeenFile] = []
     unfinished: list[SeenFile] = []
@@ -48,7 +49,7 @@ def make_plan(known: Iterable[KnownFile], seen: Iterable[SeenFile], unverified: 
         if before is None and now is not None:
             added.append(now)
         elif now is None and before is not None:
-            (kept if is_under(before.path, unverified) else vanished).append(before.path)
+            (kept if is_under(before.path, lost_sight) else vanished).append(before.path)
         elif before is not None and now is not None:
             if not is_same(before, now):
                 changed.append(now)
@@ -73,9 +74,11 @@ def is_same(before: KnownFile, now: SeenFile) -> bool:
     return not before.is_done or abs(before.read_ns - now.stamp.changed_ns) > SETTLED_AFTER_NS
 
 
-def is_under(path: RelPath, places: Sequence[RelPath]) -> bool:
+def is_under(path: RelPath, places: Collection[RelPath]) -> bool:
     """Whether a path is one of the places, or lies below one that ends in `/`."""
-    return any(path.startswith(place) if place.endswith(b"/") else path == place for place in places)
+    parts = path.split(b"/")
+    above = (b"/".join(parts[:count]) + b"/" for count in range(1, len(parts)))
+    return path in places or any(place in places for place in above)
 
 
 def _paired(known: Iterable[KnownFile], seen: Iterable[SeenFile]) -> Iterator[tuple[KnownFile | None, SeenFile | None]]:

@@ -15,6 +15,7 @@ from melwatch.errors import DegradedError
 from melwatch.manifest import ledger, tracks, versions
 from melwatch.manifest.database import writing
 from melwatch.manifest.versions import VersionRecord
+from melwatch.recover import clean_spool
 from melwatch.spectrogram.spool import spool_file
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def compose_version(shop: Workshop, db: Connection, records: list[TrackRecord]) 
         class_names=ledger.class_names(db),
         ledger=ledger.placements(db),
         min_tracks_per_genre=shop.config.library.min_tracks_per_genre,
+        count_duplicates=shop.config.dataset.duplicates == "all",
         shares=shop.config.splits.shares,
         shown=shop.shown_path,
         spooled=lambda song: str(spool_file(shop.state.spool, song, shop.recipe.id)),
@@ -85,13 +87,14 @@ def compose_version(shop: Workshop, db: Connection, records: list[TrackRecord]) 
 
 
 def collect(shop: Workshop, db: Connection, now: datetime) -> Collected:
-    """Remove versions past their time and the shards that only they used."""
+    """Remove versions past their time, the shards that only they used, and strays in the spool."""
+    clean_spool(db, shop.state.spool)
     settings = shop.config.dataset
     garbage = find_garbage(
         shop.folder,
         keep_versions=settings.keep_versions,
         keep_hours=settings.keep_hours,
-        needed=versions.needed_shards(db),
+        needed=versions.needed_shards(db, shop.recipe.id),
         now=now,
     )
     tracks.forget_shards(db, garbage.shards)
@@ -113,6 +116,7 @@ def _edition(
         class_names=composition.class_names,
         tracks=composition.tracks,
         ledger=ledger.placements(db),
+        sound_shards=frozenset(versions.shard_sizes(db)),
         pending=composition.pending,
         published_at=now.isoformat(timespec="seconds"),
     )

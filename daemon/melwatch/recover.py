@@ -22,14 +22,17 @@ log = logging.getLogger(__name__)
 
 
 def recover(db: sqlite3.Connection, spool: Path, folder: DatasetFolder) -> bool:
-    """Mend what a crash, a person or a virus scanner left; return whether shards were lost."""
-    _clean_spool(db, spool)
-    _finish_publish(db, folder)
-    return _forget_lost_shards(db, folder)
+    """Mend what a crash, a person or a virus scanner left; return whether a publish has to mend the rest."""
+    is_behind = _finish_publish(db, folder)
+    is_damaged = _forget_lost_shards(db, folder)
+    clean_spool(db, spool)
+    return is_behind or is_damaged
 
 
-def _clean_spool(db: sqlite3.Connection, spool: Path) -> None:
+def clean_spool(db: sqlite3.Connection, spool: Path) -> None:
+    """Make the spool hold what is on record and belongs to a song of the library, and nothing else."""
     remove_temporaries(spool)
+    tracks.forget_strays(db)
     on_record = {f"{audio_id}.{recipe}": (audio_id, recipe) for audio_id, recipe in tracks.spooled_audio(db)}
     on_disk = {entry.name for entry in spool.iterdir()}
     for name in on_disk - on_record.keys():
@@ -40,35 +43,41 @@ def _clean_spool(db: sqlite3.Connection, spool: Path) -> None:
         tracks.forget_spectrograms(db, lost)
 
 
-def _finish_publish(db: sqlite3.Connection, folder: DatasetFolder) -> None:
-    """Roll a whole version forward to being the current one, and put it on record."""
+def _finish_publish(db: sqlite3.Connection, folder: DatasetFolder) -> bool:
+    """Roll a whole version forward to being the current one, and put it on record.
+
+    Returns whether the record is ahead of the disk, as after restoring an old copy of the dataset.
+    """
     newest = max((number for number in folder.version_numbers() if folder.is_complete(number)), default=0)
-    if newest == 0:
-        return
-    install(folder, newest)
     known = versions.newest_version(db)
+    if newest:
+        install(folder, newest)
     if known is not None and known.number >= newest:
-        return
-    log.warning("Version %d of %s was not on record; taking it over", newest, folder.path)
-    versions.take_over(db, run_in_child(_read_held, folder, newest))
+        return known.number > newest
+    if newest:
+        log.warning("Version %d of %s was not on record; taking it over", newest, folder.path)
+        versions.take_over(db, run_in_child(_read_held, folder, newest))
+    return False
 
 
 def _read_held(folder: DatasetFolder, number: int) -> Held:
-    from melwatch.dataset.publish import held
+    from melwatch.dataset.publish import held  # needs Arrow, so only in the child
 
     return held(folder, number)
 
 
 def _forget_lost_shards(db: sqlite3.Connection, folder: DatasetFolder) -> bool:
-    """Forget shards that are missing, of another size than when written, or found damaged; tell if any."""
+    """Forget shards that are missing, of another size than when written, or found damaged; tell if any.
+
+    They stay where they are until a publish puts sound ones in their place.
+    """
     sizes = versions.shard_sizes(db)
-    current = versions.newest_version(db)
     lost = {path for path, size in sizes.items() if layout.size_of(folder.shard(path)) != size}
+    current = versions.newest_version(db)
+    referred = set()
     if current is not None and folder.is_complete(current.number):
-        lost |= layout.shards_of_version(folder, current.number) - sizes.keys()
+        referred = layout.shards_of_version(folder, current.number)
     if lost:
         log.warning("%d shards of %s are missing or damaged; their songs are extracted again", len(lost), folder.path)
         tracks.forget_shards(db, lost)
-    for path in lost:
-        folder.shard(path).unlink(missing_ok=True)
-    return bool(lost)
+    return bool(lost | (referred - sizes.keys()))

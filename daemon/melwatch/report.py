@@ -1,7 +1,8 @@
-"""What a pass did, as values: for the log, for `status`, and adding up. Pure."""
+"""What a pass did, as values: for the log, for `status`, and adding up."""
 
 from __future__ import annotations
 
+import logging
 from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from melwatch.plan import Plan
     from melwatch.publication import Publication
     from melwatch.track import TrackRecord
+
+log = logging.getLogger(__name__)
 
 _ARTIST_SHARE = 0.8
 _ARTIST_MIN_TRACKS = 3
@@ -56,13 +59,16 @@ def of_pass(seen: Scan, plan: Plan, tally: Tally, publication: Publication, rena
     balance += Counter(
         entry.reason for entry in seen.left_out if not entry.path.endswith(b"/") and entry.path not in unverified
     )
+    found = len(seen.seen) + len(unverified) + (balance.total() - len(publication.records))
+    if found != balance.total():
+        log.error("The balance does not add up: %d files found, %d accounted for", found, balance.total())
     ready = {record.audio_id for record in publication.records if record.location is not None}
     published = publication.published
     return PassReport(
         extracted=len(tally.extracted),
         reused=len(ready - tally.extracted),
         failed=tally.failed,
-        found=balance.total(),
+        found=found,
         balance={str(reason): number for reason, number in sorted(balance.items())},
         genres=publication.composition.genres,
         waiting=publication.composition.waiting,

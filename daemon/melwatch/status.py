@@ -57,7 +57,7 @@ def overview(shop: Workshop, db: Connection) -> dict[str, Any]:
 
 def is_failure(record: TrackRecord) -> bool:
     """Whether a track is left out because something is wrong with it, not for the moment only."""
-    return record.trouble is not None and record.trouble.reason not in {CHANGING, PENDING}
+    return record.location is None and record.trouble is not None and record.trouble.reason not in {CHANGING, PENDING}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,12 @@ def stamp_of(facts: os.stat_result) -> FileStamp:
     return FileStamp(size=facts.st_size, mtime_ns=facts.st_mtime_ns, changed_ns=changed_ns, inode=facts.st_ino)
 
 
+def stat_entry(entry: os.DirEntry[bytes]) -> os.stat_result:
+    """Return what `stat` says of an entry of a folder, what a link leads to included."""
+    # On Windows what the listing brings along names neither inode nor device.
+    return os.stat(entry.path) if sys.platform == "win32" else entry.stat()
+
+
 def open_shared(path: bytes) -> int:
     """Open a file for reading; return its descriptor.
 
@@ -149,6 +155,11 @@ def die_with_parent() -> None:
 def ignore_interrupts() -> None:
     """Leave Ctrl-C to the parent process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def is_passing(error: OSError) -> bool:
+    """Whether an operation failed for a state of the disk that may pass, rather than for what was asked."""
+    return is_disk_full(error) or error.errno in {errno.EIO, errno.EROFS, errno.ESTALE, errno.ETIMEDOUT}
 
 
 def is_disk_full(error: BaseException) -> bool:

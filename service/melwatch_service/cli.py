@@ -29,27 +29,40 @@ def run(arguments: list[str]) -> int:
         from melwatch.ahead import start_worker_server
 
         start_worker_server()
-    from melwatch.errors import MelwatchError
     from melwatch_service.commands import app
 
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
-        return int(app(arguments, prog_name="melwatch", standalone_mode=False) or 0)
-    except MelwatchError as error:
-        _explain(error)
-        return error.exit_code
-    except KeyboardInterrupt:
+        code = int(app(arguments, prog_name="melwatch", standalone_mode=False) or 0)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  this is the boundary
+        code = _explained(error)
+    if code == INTERRUPTED:
         print("Interrupted. What was done is kept; the next run goes on from there.", file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 0
-    except Exception as error:
-        if (code := _usage_error(error)) is not None:
-            return code
-        log.exception("This is a bug in melwatch; please report it with the lines above")
-        return BUG
+    return code
+
+
+def _explained(error: BaseException) -> int:
+    """Tell the user what went wrong; return the exit code."""
+    from melwatch.errors import MelwatchError
+
+    match error:
+        case MelwatchError():
+            _explain(error)
+            return error.exit_code
+        case KeyboardInterrupt():
+            return INTERRUPTED
+        case BrokenPipeError():
+            sys.stderr.close()
+            return 0
+        case OSError():
+            return _explain_system_error(error)
+        case _ if hasattr(error, "show"):
+            error.show()  # a usage error of the command-line library
+            return int(getattr(error, "exit_code", 2))
+        case _:
+            log.error("This is a bug in melwatch; please report it with these lines", exc_info=error)
+            return BUG
 
 
 def _explain(error: MelwatchError) -> None:
@@ -64,10 +77,10 @@ def _explain(error: MelwatchError) -> None:
         print(error.hint, file=sys.stderr)
 
 
-def _usage_error(error: Exception) -> int | None:
-    """Let the command-line library show its own usage errors; return the exit code for them."""
-    show = getattr(error, "show", None)
-    if show is None:
-        return None
-    show()
-    return int(getattr(error, "exit_code", 2))
+def _explain_system_error(error: OSError) -> int:
+    """Say what the operating system refused; a disk may recover, a wrong path will not."""
+    from melwatch import system
+
+    place = f"{error.filename}: " if error.filename else ""
+    print(f"melwatch: {place}{error.strerror or error}", file=sys.stderr)
+    return 1 if system.is_passing(error) else 2

@@ -67,6 +67,8 @@ def pass_lines(report: PassReport, library: Path, seconds: float) -> list[str]:
     ]
     if report.version is None:
         lines.append("Nothing is published: no genre has enough songs yet.")
+    elif not report.genres:
+        lines.append(f"No genre has enough songs any more; version {report.version} stays as it is: {library}")
     elif report.is_published:
         lines.append(f"Published version {report.version}: {library}")
     else:

@@ -127,6 +127,7 @@ def test_a_renamed_genre_keeps_its_class(rig: Rig) -> None:
     assert json.loads((rig.dataset / "genres.json").read_text(encoding="utf-8")) == ["Zydeco", "Rock"]
 
 
+@pytest.mark.slow
 def test_a_genre_enters_when_it_has_grown_and_leaves_when_it_has_shrunk(rig: Rig) -> None:
     """Below six songs a genre is left out, its songs extracted and waiting; its class id is kept."""
     library(rig.music, {"Blues": songs(5, first=40)})
@@ -142,6 +143,7 @@ def test_a_genre_enters_when_it_has_grown_and_leaves_when_it_has_shrunk(rig: Rig
     assert converted.features["labels"].names == ["Jazz", "Rock", "Blues"]
 
 
+@pytest.mark.slow
 def test_another_model_gives_another_shape_and_the_dataset_opens(rig: Rig, tmp_path: Path) -> None:
     """A model's folder sets the parameters; all songs are extracted anew, and old versions still open."""
     import melwatch
@@ -177,6 +179,7 @@ def test_duplicates_count_once(rig: Rig) -> None:
     assert "stands for both" in rig.run("why", "Jazz/20.mp3")
 
 
+@pytest.mark.slow
 def test_twenty_five_small_genres(tmp_path: Path) -> None:
     """Many genres of six songs each are split with each genre in each split."""
     rig = Rig.at(tmp_path)
@@ -268,6 +271,7 @@ def test_lost_state_is_rebuilt_from_music_and_dataset(rig: Rig) -> None:
     assert rig.rows_and_splits() == before
 
 
+@pytest.mark.slow
 def test_a_deleted_or_cut_shard_is_made_again(rig: Rig) -> None:
     """A shard that somebody removed or shortened is noticed at the next pass, and rewritten."""
     before = rig.rows_and_splits()
@@ -281,6 +285,7 @@ def test_a_deleted_or_cut_shard_is_made_again(rig: Rig) -> None:
     assert rig.rows_and_splits() == before
 
 
+@pytest.mark.slow
 def test_bit_rot_is_found_and_mended(rig: Rig) -> None:
     """`verify --read-data` finds a flipped bit that `verify` does not see; the next pass replaces the shard."""
     before = rig.rows_and_splits()
@@ -295,6 +300,7 @@ def test_bit_rot_is_found_and_mended(rig: Rig) -> None:
     assert rig.rows_and_splits() == before
 
 
+@pytest.mark.slow
 def test_old_versions_are_collected_and_users_files_stay(rig: Rig) -> None:
     """Past count and age versions and their shards go; a cache that a reader left in a split stays."""
     cache = rig.dataset / "music_lib" / "train" / "cache-0123.arrow"
@@ -317,3 +323,76 @@ def test_two_at_once_are_refused(rig: Rig) -> None:
 
     with locked(rig.state, datetime.now(UTC)):
         rig.run("sync", expect=3)
+
+
+def test_a_damaged_spool_file_is_made_again(tmp_path: Path) -> None:
+    """Spectrograms that rot, or are cut, while they wait for their genre are noticed and made anew."""
+    rig = Rig.at(tmp_path)
+    library(rig.music, {"Rock": songs(5)})
+    rig.sync()
+    flipped, cut, *_ = sorted((rig.state / "spool").iterdir())
+    data = bytearray(flipped.read_bytes())
+    data[1000] ^= 1
+    flipped.write_bytes(data)
+    os.truncate(cut, 1000)
+    library(rig.music, {"Rock": songs(6)})
+    assert rig.sync()["genres"] == {"Rock": 6}
+    assert rig.rows() == fresh(rig, tmp_path / "fresh").rows()
+
+
+@pytest.mark.slow
+def test_an_older_copy_of_the_dataset_is_brought_up_to_date(rig: Rig, tmp_path: Path) -> None:
+    """A dataset restored from a backup shows at the next pass what the library holds now."""
+    shutil.copytree(rig.dataset, tmp_path / "backup")
+    (rig.music / "Rock" / "Album" / "00.mp3").unlink()
+    rig.sync()
+    expected = rig.rows()
+    shutil.rmtree(rig.dataset)
+    shutil.copytree(tmp_path / "backup", rig.dataset)
+    rig.sync()
+    assert rig.rows() == expected
+
+
+@pytest.mark.slow
+def test_a_damaged_shard_stays_until_it_is_replaced(rig: Rig) -> None:
+    """While the music is away a dataset with a bad bit still opens."""
+    shard = next((rig.dataset / "music_lib" / "train").glob("*.arrow"))
+    data = bytearray(shard.read_bytes())
+    data[len(data) // 2] ^= 1
+    shard.write_bytes(data)
+    rig.run("verify", "--read-data", expect=4)
+    away = rig.music.with_name("away")
+    rig.music.rename(away)
+    rig.run("sync", expect=1)
+    assert len(load_from_disk(str(rig.dataset / "music_lib"))["train"]) > 0
+    away.rename(rig.music)
+    rig.sync()
+    rig.run("verify", "--read-data")
+
+
+def test_names_beyond_sixteen_bits_are_the_same_everywhere(tmp_path: Path) -> None:
+    """`load_dataset` reads class names from the card as `load_from_disk` reads them from JSON."""
+    rig = Rig.at(tmp_path)
+    name = 'Jazz \U0001f3b7 "quoted" \\ Ü'
+    library(rig.music, {name: songs(6)})
+    rig.sync()
+    assert load_dataset(str(rig.dataset / "music_lib"), split="train").features["labels"].names == [name]
+    assert load_from_disk(str(rig.dataset / "music_lib"))["train"].features["labels"].names == [name]
+
+
+def test_copies_count_if_asked_to(rig: Rig) -> None:
+    """With `duplicates = "all"` each file of a sound has its rows, in one split."""
+    shutil.copy(rig.music / "Jazz" / "20.mp3", rig.music / "Jazz" / "copy.mp3")
+    every = Rig(rig.music, rig.dataset, rig.state, {"MELWATCH_DATASET__DUPLICATES": "all"})
+    assert every.sync()["genres"]["Jazz"] == 7
+    rows = every.rows_and_splits()
+    assert rows["Jazz/copy.mp3", 0] == rows["Jazz/20.mp3", 0]
+
+
+def test_a_copied_library_opens_by_itself(rig: Rig, tmp_path: Path) -> None:
+    """`melwatch.load` takes a copy of `music_lib` under any name."""
+    import melwatch
+
+    shutil.copytree(rig.dataset / "music_lib", tmp_path / "copy")
+    shutil.rmtree(rig.dataset)
+    assert sum(part.num_rows for part in melwatch.load(tmp_path / "copy").values()) == 13 * 6

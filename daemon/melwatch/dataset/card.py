@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -82,13 +81,12 @@ def _front_matter(
 
 def _prose(edition: Edition) -> list[str]:
     by_genre = Counter((track.genre, track.split) for track in edition.tracks)
-    hours = sum(track.duration_s for track in edition.tracks) / 3600
+    hours = sum(track.sound.duration_s for track in edition.tracks) / 3600
     frames, bins = edition.shape
+    labels = {name: label for label, name in enumerate(edition.class_names)}
     genres = sorted({track.genre for track in edition.tracks})
     table = [
-        f"| {_cell(genre)} | {edition.class_names.index(genre)} | "
-        + " | ".join(str(by_genre[genre, split]) for split in Split)
-        + " |"
+        f"| {_cell(genre)} | {labels[genre]} | " + " | ".join(str(by_genre[genre, split]) for split in Split) + " |"
         for genre in genres
     ]
     return [
@@ -121,8 +119,14 @@ def _prose(edition: Edition) -> list[str]:
 
 
 def _quoted(text: str) -> str:
-    """Return a YAML double-quoted string; JSON's rules are a subset of YAML's."""
-    return json.dumps(text, ensure_ascii=True)
+    """Return a YAML double-quoted string. JSON would write what lies beyond 16 bits as two halves."""
+    return '"' + "".join(_escaped(c) for c in text) + '"'
+
+
+def _escaped(character: str) -> str:
+    if character in '"\\':
+        return "\\" + character
+    return character if " " <= character <= "~" else f"\\U{ord(character):08X}"
 
 
 def _cell(text: str) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from melwatch.dataset import layout
 from melwatch.disk import remove_temporaries
 from melwatch.edition import Split
+from melwatch.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -38,11 +40,15 @@ class Collected:
 def find_garbage(
     folder: DatasetFolder, *, keep_versions: int, keep_hours: float, needed: Collection[str], now: datetime
 ) -> Garbage:
-    """Work out what nothing needs: versions past both limits, shards of no kept version and not `needed`."""
+    """Work out what nothing needs: versions past both limits, shards of no kept version and not `needed`.
+
+    The hours count from when a version ceased to be the current one.
+    """
     complete = [number for number in folder.version_numbers() if folder.is_complete(number)]
     recent = complete[-keep_versions:]
     horizon = now - timedelta(hours=keep_hours)
-    kept = [number for number in complete if number in recent or _published(folder, number) >= horizon]
+    superseded = dict(pairwise(complete))
+    kept = [number for number in complete if number in recent or _published(folder, superseded[number]) >= horizon]
     referred = {shard for number in kept for shard in layout.shards_of_version(folder, number)}
     on_disk = {
         f"{split}/{entry.name}"
@@ -98,7 +104,11 @@ def _remove(file: Path, result: Collected) -> None:
 
 
 def _published(folder: DatasetFolder, number: int) -> datetime:
-    return datetime.fromisoformat(layout.read_json(folder.version(number) / layout.CURRENT)["published_at"])
+    """Return when a version was published; a damaged one counts as new, so that nothing hangs on it."""
+    try:
+        return datetime.fromisoformat(layout.read_json(folder.version(number) / layout.CURRENT)["published_at"])
+    except (StoreError, KeyError, ValueError):
+        return datetime.max.replace(tzinfo=UTC)
 
 
 def _files(path: Path) -> list[Path]:

@@ -32,7 +32,7 @@ def fingerprint(edition: Edition) -> str:
 def content_digest(edition: Edition) -> str:
     """Digest all that a publish would write, tags and pending work included; 32 hex digits."""
     facts = [
-        [track.path.hex(), track.genre, track.tags.title, track.tags.artist, track.tags.album, track.duration_s]
+        [track.path.hex(), track.genre, track.tags.title, track.tags.artist, track.tags.album, track.sound.duration_s]
         for track in edition.tracks
     ]
     return _combined([fingerprint(edition), edition.recipe_json, edition.pending, facts])

@@ -30,11 +30,13 @@ class DatasetFolder:
     """The paths inside `<dataset>`."""
 
     path: Path
+    library_name: str = "music_lib"
+    """A copy of the folder that `load_from_disk` opens may have another name."""
 
     @property
     def library(self) -> Path:
         """The folder that `load_from_disk` opens."""
-        return self.path / "music_lib"
+        return self.path / self.library_name
 
     @property
     def current(self) -> Path:
@@ -57,7 +59,9 @@ class DatasetFolder:
     def version_numbers(self) -> list[int]:
         """Return the versions on disk, complete or not, oldest first."""
         try:
-            return sorted(int(entry.name) for entry in self.versions.iterdir() if entry.name.isdigit())
+            return sorted(
+                int(entry.name) for entry in self.versions.iterdir() if entry.name.isascii() and entry.name.isdecimal()
+            )
         except FileNotFoundError:
             return []
 
@@ -83,6 +87,7 @@ def read_current(folder: DatasetFolder) -> dict[str, Any] | None:
 
 def _refuse_foreign(folder: DatasetFolder) -> None:
     strangers = [folder.library / DATASET_DICT, folder.library / STATE, folder.path / GENRES]
+    strangers += [folder.path / name for name in (DATASET_DICT, STATE, CURRENT)]
     for stranger in strangers:
         if stranger.exists() and not folder.version_numbers():
             raise ConfigError(

@@ -18,6 +18,7 @@ from melwatch.dataset.shards import write_shards
 from melwatch.disk import replace_file
 from melwatch.edition import Held, HeldSong, Published, ShardFacts, Split
 from melwatch.errors import StoreError
+from melwatch.track import Sound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,7 +68,7 @@ def held(folder: DatasetFolder, number: int) -> Held:
         songs=tuple(
             HeldSong(
                 audio_id=row["audio_id"],
-                duration_s=row["duration_s"],
+                sound=Sound(duration_s=row["duration_s"], promised_s=row["promised_s"], method=row["method"]),
                 windows=row["windows"],
                 checksum=row["checksum"],
                 shard=f"{row['split']}/{row['shard']}",

@@ -27,7 +27,11 @@ def current_version(path: str | os.PathLike[str]) -> int:
     return int(_current(_folder_of(Path(path)))["version"])
 
 
-def load(path: str | os.PathLike[str], version: int | None = None, *, require_complete: bool = False) -> DatasetDict:
+def load(
+    path: str | os.PathLike[str],
+    version: int | None = None,
+    require_complete: bool = False,  # noqa: FBT001, FBT002  other programs rely on this signature
+) -> DatasetDict:
     """Open one version of a dataset, the current one by default, as a `datasets.DatasetDict`.
 
     `path` is the dataset folder or the `music_lib` in it. The three splits belong to one version
@@ -71,8 +75,8 @@ def rows_of_track(path: str | os.PathLike[str], shown_path: str) -> tuple[str, i
 
 def _folder_of(path: Path) -> DatasetFolder:
     path = path.expanduser().absolute()
-    is_library = path.name == "music_lib" and not (path / "music_lib").exists()
-    return DatasetFolder(path.parent if is_library else path)
+    is_library = (path / layout.CURRENT).exists()
+    return DatasetFolder(path.parent, path.name) if is_library else DatasetFolder(path)
 
 
 def _current(folder: DatasetFolder) -> dict[str, Any]:

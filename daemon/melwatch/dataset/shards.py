@@ -11,7 +11,7 @@ from melwatch.dataset import arrow, layout, tables
 from melwatch.dataset.fingerprint import tracks_of
 from melwatch.dataset.packing import Segment, pack
 from melwatch.edition import Place, ShardFacts, Split
-from melwatch.errors import SpectrogramLostError
+from melwatch.errors import SpectrogramLostError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -70,8 +70,17 @@ def write_shards(folder: DatasetFolder, edition: Edition) -> list[Shard]:
             facts = arrow.write_shard(folder, job.split, schema, _batches(folder, edition, job.tracks, schema))
         return Shard(facts=facts, tracks=job.tracks, is_new=job.segment.name is None)
 
+    shards: list[Shard] = []
+    lost: list[str] = []
     with ThreadPoolExecutor(WRITERS) as pool:
-        return list(pool.map(make, _jobs(folder, edition)))
+        for future in [pool.submit(make, job) for job in _jobs(folder, edition)]:
+            try:
+                shards.append(future.result())
+            except SpectrogramLostError as error:
+                lost += error.audio_ids
+    if lost:
+        raise SpectrogramLostError(lost)
+    return shards
 
 
 def _jobs(folder: DatasetFolder, edition: Edition) -> Iterator[_Job]:
@@ -97,7 +106,7 @@ def _existing(folder: DatasetFolder, edition: Edition) -> dict[Split, dict[str, 
         key = (row["path"], row["audio_id"], row["label"], row["checksum"])
         existing[Split(row["split"])].setdefault(f"{row['split']}/{row['shard']}", []).append(key)
     return {
-        split: {path: keys for path, keys in shards.items() if folder.shard(path).exists()}
+        split: {path: keys for path, keys in shards.items() if path in edition.sound_shards}
         for split, shards in existing.items()
     }
 
@@ -107,23 +116,25 @@ def _batches(
 ) -> Iterator[pa.RecordBatch]:
     frames, bins = edition.shape
     readers: dict[str, arrow.ShardReader] = {}
+    lost = []
     for track in tracks:
         size = track.windows * frames * bins * 4
         block = _block(folder, track, readers)[:size]
         if len(block) != size or arrow.checksum(block) != track.checksum:
-            raise SpectrogramLostError(track.audio_id)
-        yield arrow.track_batch(block, track, edition.shape, schema)
+            lost.append(track.audio_id)
+        elif not lost:
+            yield arrow.track_batch(block, track, edition.shape, schema)
+    if lost:
+        raise SpectrogramLostError(lost)
 
 
 def _block(folder: DatasetFolder, track: DatasetTrack, readers: dict[str, arrow.ShardReader]) -> memoryview:
-    """Return a track's spectrograms from the spool or from whichever shard has them."""
-    if track.shard is None:
-        try:
+    """Return a track's spectrograms from the spool or from whichever shard has them; empty where they are gone."""
+    try:
+        if track.shard is None:
             return memoryview(Path(track.source or "").read_bytes())
-        except OSError:
-            raise SpectrogramLostError(track.audio_id) from None
-    if track.shard not in readers:
-        if not folder.shard(track.shard).exists():
-            raise SpectrogramLostError(track.audio_id)
-        readers[track.shard] = arrow.ShardReader(folder.shard(track.shard))
-    return readers[track.shard].block(track.first_row or 0)
+        if track.shard not in readers:
+            readers[track.shard] = arrow.ShardReader(folder.shard(track.shard))
+        return readers[track.shard].block(track.first_row or 0)
+    except (OSError, StoreError):
+        return memoryview(b"")

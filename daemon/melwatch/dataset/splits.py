@@ -53,8 +53,9 @@ def place(
             splits[song] = result.decided[song] = ledger[former]
     for songs in members.values():
         _place_genre(songs, splits, shares, result)
+    shared = Counter(song for songs in members.values() for song in songs)
     for genre, songs in members.items():
-        _fill_empty_splits(genre, songs, members, splits, ledger, result)
+        _fill_empty_splits(genre, songs, shared, splits, ledger, result)
     return result
 
 
@@ -74,7 +75,7 @@ def _place_genre(
 def _fill_empty_splits(
     genre: str,
     songs: list[AudioId],
-    members: Mapping[str, list[AudioId]],
+    shared: Mapping[AudioId, int],
     splits: dict[AudioId, Split],
     ledger: Mapping[AudioId, Split],
     result: Placement,
@@ -88,11 +89,7 @@ def _fill_empty_splits(
         if not donors:
             continue
         candidates = [song for song in songs if splits[song] == donors[0]]
-        song = min(candidates, key=lambda song: (_is_shared(song, genre, members), song))
+        song = min(candidates, key=lambda song: (shared[song] > 1, song))
         if song in ledger:
             result.moves.append(Move(audio_id=song, genre=genre, source=splits[song], target=target))
         splits[song] = result.decided[song] = target
-
-
-def _is_shared(song: AudioId, genre: str, members: Mapping[str, list[AudioId]]) -> bool:
-    return any(song in songs for other, songs in members.items() if other != genre)

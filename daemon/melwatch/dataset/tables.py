@@ -34,6 +34,8 @@ _TRACKS = pa.schema(
         ("row", pa.int64()),
         ("windows", pa.int64()),
         ("checksum", pa.string()),
+        ("promised_s", pa.float64()),
+        ("method", pa.string()),
     ]
 )
 _LEDGER = pa.schema([("kind", pa.string()), ("key", pa.string()), ("value", pa.string())])
@@ -52,10 +54,11 @@ def tracks_parquet(tracks: Iterable[DatasetTrack], places: Mapping[tuple[str, Au
             {
                 "path": track.shown_path, "genre": track.genre, "label": track.label, "split": str(track.split),
                 "title": track.tags.title, "artist": track.tags.artist, "album": track.tags.album,
-                "duration_s": track.duration_s, "audio_id": track.audio_id,
+                "duration_s": track.sound.duration_s, "audio_id": track.audio_id,
                 "shard": place.shard.split("/")[1], "first_row": place.first_row,
                 "row": filled[track.split],
                 "windows": track.windows, "checksum": track.checksum,
+                "promised_s": track.sound.promised_s, "method": track.sound.method,
             }
         )  # fmt: skip
         filled[track.split] += track.windows

@@ -97,7 +97,7 @@ class _Walk:
     def meet(self, entry: _Entry) -> list[_Folder]:
         """Take in one entry; return the folder to go down into, if it is one."""
         try:
-            facts = entry.of.stat()
+            facts = system.stat_entry(entry.of)
         except OSError as error:
             self._fail(entry, error)
             return []
@@ -111,12 +111,12 @@ class _Walk:
         if not self.rules.may_enter(entry.path):
             self._leave_out(entry.path + b"/", Reason.EXCLUDED)
             return []
-        if entry.of.is_symlink():
-            if key in entry.folder.ancestors or key in self.reached_by_link:
-                self._leave_out(entry.path + b"/", Reason.LINK_LOOP)
-                return []
-            if reason is None:
-                self.reached_by_link.add(key)
+        is_link = entry.of.is_symlink()
+        if key in entry.folder.ancestors or (is_link and key in self.reached_by_link):
+            self._leave_out(entry.path + b"/", Reason.LINK_LOOP)
+            return []
+        if is_link and reason is None:
+            self.reached_by_link.add(key)
         return [_Folder(entry.path, reason, entry.folder.ancestors | {key})]
 
     def _judge(self, entry: _Entry, facts: os.stat_result) -> None:

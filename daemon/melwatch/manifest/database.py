@@ -118,4 +118,6 @@ def _migrations() -> list[tuple[int, str]]:
 def _hint(error: sqlite3.DatabaseError) -> str:
     if "locked" in str(error):
         return "Another program has it open."
+    if "unable to open" in str(error) or "readonly" in str(error):
+        return "Check the permissions of the state folder."
     return "Move the file aside and run `melwatch sync` again."

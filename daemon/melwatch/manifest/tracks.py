@@ -57,7 +57,8 @@ def record_identity(db: sqlite3.Connection, path: RelPath, stamp: FileStamp, rea
     tags = identity.tags
     db.execute(
         """UPDATE track SET size = ?, mtime_ns = ?, changed_ns = ?, inode = ?, read_ns = ?, file_digest = ?,
-               replaced = CASE WHEN audio_id <> ? THEN audio_id ELSE replaced END,
+               replaced = CASE WHEN audio_id <> ? AND audio_id IN (SELECT audio_id FROM placement)
+                               THEN audio_id ELSE replaced END,
                audio_id = ?, title = ?, artist = ?, album = ?, problem = NULL
            WHERE path = ?""",
         (
@@ -165,26 +166,44 @@ def spooled_audio(db: sqlite3.Connection) -> set[tuple[str, str]]:
     return {(row[0], row[1]) for row in rows}
 
 
+def forget_strays(db: sqlite3.Connection) -> None:
+    """Take work in the spool off the record whose song is no longer in the library."""
+    with writing(db):
+        db.execute("DELETE FROM spectrogram WHERE shard IS NULL AND audio_id NOT IN (SELECT audio_id FROM track)")
+
+
 def forget_spectrograms(db: sqlite3.Connection, keys: Iterable[tuple[str, str]]) -> None:
     """Take work off the record whose result is lost, so that it is done again."""
     with writing(db):
         db.executemany("DELETE FROM spectrogram WHERE audio_id = ? AND recipe = ?", keys)
 
 
-def forget_song(db: sqlite3.Connection, audio_id: str) -> None:
-    """Take a song's spectrograms off the record, with all that share its shard."""
+def forget_songs(db: sqlite3.Connection, audio_ids: Sequence[str]) -> None:
+    """Take songs' spectrograms off the record, with all that share their shards."""
     with writing(db):
-        shards = db.execute("SELECT shard FROM spectrogram WHERE audio_id = ?", (audio_id,)).fetchall()
-        db.execute("DELETE FROM spectrogram WHERE audio_id = ?", (audio_id,))
-        db.executemany("DELETE FROM spectrogram WHERE shard = ?", map(tuple, shards))
+        for audio_id in audio_ids:
+            _forget_song(db, audio_id)
+
+
+def _forget_song(db: sqlite3.Connection, audio_id: str) -> None:
+    shards = db.execute(
+        "SELECT DISTINCT shard FROM spectrogram WHERE audio_id = ? AND shard IS NOT NULL", (audio_id,)
+    ).fetchall()
+    db.execute("DELETE FROM spectrogram WHERE audio_id = ?", (audio_id,))
+    for shard in shards:
+        _forget_shard(db, shard["shard"])
 
 
 def forget_shards(db: sqlite3.Connection, paths: Iterable[str]) -> None:
     """Take shards, `split/name`, off the record, with the work that they held."""
     with writing(db):
         for path in paths:
-            db.execute("DELETE FROM spectrogram WHERE shard = ?", (path,))
-            db.execute("DELETE FROM shard WHERE path = ?", (path,))
+            _forget_shard(db, path)
+
+
+def _forget_shard(db: sqlite3.Connection, path: str) -> None:
+    db.execute("DELETE FROM spectrogram WHERE shard = ?", (path,))
+    db.execute("DELETE FROM shard WHERE path = ?", (path,))
 
 
 def forget_failures(db: sqlite3.Connection, audio_ids: Sequence[str] | None = None) -> int:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from melwatch.edition import Held, Published, ShardFacts
+    from melwatch.track import RecipeId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,12 +75,12 @@ def take_over(db: sqlite3.Connection, held: Held) -> None:
         _insert_shards(db, held.shards)
         on_disk = {shard.path for shard in held.shards}
         db.executemany(
-            """INSERT INTO spectrogram VALUES (?, ?, ?, ?, ?, ?, 'taken over', ?, ?)
+            """INSERT INTO spectrogram VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
                ON CONFLICT DO UPDATE SET shard = excluded.shard, first_row = excluded.first_row""",
             (
                 (
                     song.audio_id, version.recipe, song.windows, song.checksum,
-                    song.duration_s, song.duration_s, song.shard, song.first_row,
+                    song.sound.duration_s, song.sound.promised_s, song.sound.method, song.shard, song.first_row,
                 )
                 for song in held.songs
                 if song.shard in on_disk
@@ -116,9 +117,12 @@ def shard_sizes(db: sqlite3.Connection) -> dict[str, int]:
     return {row["path"]: row["bytes"] for row in db.execute("SELECT * FROM shard")}
 
 
-def needed_shards(db: sqlite3.Connection) -> set[str]:
-    """Return the shards that hold work on songs of the library."""
-    rows = db.execute("SELECT DISTINCT shard FROM spectrogram JOIN track USING (audio_id) WHERE shard IS NOT NULL")
+def needed_shards(db: sqlite3.Connection, recipe: RecipeId) -> set[str]:
+    """Return the shards that hold work on songs of the library by this recipe."""
+    rows = db.execute(
+        "SELECT DISTINCT shard FROM spectrogram JOIN track USING (audio_id) WHERE shard IS NOT NULL AND recipe = ?",
+        (recipe,),
+    )
     return {row[0] for row in rows}
 
 

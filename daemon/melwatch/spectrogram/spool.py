@@ -40,11 +40,11 @@ def write_spool(file: Path, values: NDArray[np.float32], sound: Sound) -> Made:
 
 
 def read_facts(file: Path, numbers_bytes: int) -> Made | None:
-    """Return what lies behind the numbers of a spool file, or None if there is no such file."""
+    """Return what lies behind the numbers of a spool file, or None if there is no such file, or half of one."""
     try:
         with file.open("rb") as opened:
             opened.seek(numbers_bytes)
             facts = json.loads(opened.read())
-    except FileNotFoundError:
+        return Made(windows=facts["windows"], checksum=facts["checksum"], sound=Sound(**facts["sound"]))
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
-    return Made(windows=facts["windows"], checksum=facts["checksum"], sound=Sound(**facts["sound"]))

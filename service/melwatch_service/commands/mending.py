@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from melwatch import publication, status
-from melwatch.assemble import open_for_reading, open_for_work
+from melwatch.assemble import open_for_mending, open_for_reading
 from melwatch.errors import StoreError
 from melwatch.manifest import tracks
 from melwatch.verify import verify_data, verify_dataset
@@ -23,7 +23,7 @@ def retry(
 ) -> None:
     """Let failed songs be tried again by the next pass."""
     shop = given.workshop()
-    with open_for_work(shop, utc_now()) as db:
+    with open_for_mending(shop, utc_now()) as db:
         songs = None
         if path is not None:
             relative = status.relative_path(shop, path)
@@ -37,7 +37,7 @@ def retry(
 def gc(given: Given) -> None:
     """Remove old versions, and shards that no version uses any more."""
     shop = given.workshop()
-    with open_for_work(shop, utc_now()) as db:
+    with open_for_mending(shop, utc_now()) as db:
         done = publication.collect(shop, db, utc_now())
     tell([f"Removed {done.files:,} files, {done.bytes / 1e6:,.1f} MB."])
     if done.postponed:
@@ -53,7 +53,7 @@ def verify(
     """Check the dataset against what is known of it; exit code 4 where something is damaged."""
     shop = given.workshop()
     if read_data:
-        with open_for_work(shop, utc_now()) as db:
+        with open_for_mending(shop, utc_now()) as db:
             findings = [*verify_dataset(shop, db), *verify_data(shop, db)]
     else:
         with open_for_reading(shop) as db:

@@ -10,7 +10,7 @@ import pytest
 
 from melwatch.dataset.fingerprint import content_digest, fingerprint, split_fingerprint, tracks_of
 from melwatch.edition import DatasetTrack, Edition, Split
-from melwatch.track import AudioId, RecipeId, RelPath, Tags
+from melwatch.track import AudioId, RecipeId, RelPath, Sound, Tags
 
 
 def track(ordinal: int, **changes: Any) -> DatasetTrack:
@@ -22,7 +22,7 @@ def track(ordinal: int, **changes: Any) -> DatasetTrack:
         label=1,
         split=list(Split)[ordinal % 3],
         tags=Tags(title=f"Song {ordinal}", artist="Band", album="Album"),
-        duration_s=200.0,
+        sound=Sound(duration_s=200.0, promised_s=200.0, method="slices"),
         audio_id=AudioId(f"{ordinal:032x}"),
         windows=6,
         checksum=f"{ordinal:032x}",
@@ -42,6 +42,7 @@ EDITION = Edition(
     class_names=("Jazz", "Rock"),
     tracks=tuple(track(ordinal) for ordinal in range(9)),
     ledger={},
+    sound_shards=frozenset(),
     pending=0,
     published_at="2024-01-01T00:00:00+00:00",
 )
@@ -74,7 +75,7 @@ SAID = {
     "title": with_track(tags=Tags(title="Other", artist="Band", album="Album")),
     "artist": with_track(tags=Tags(title="Song 5", artist="Other", album="Album")),
     "album": with_track(tags=Tags(title="Song 5", artist="Band", album="Other")),
-    "duration": with_track(duration_s=201.0),
+    "duration": with_track(sound=Sound(duration_s=201.0, promised_s=201.0, method="slices")),
     "path on disk": with_track(path=RelPath(b"Rock/5\xff.mp3")),
     "genre": with_track(genre="Hard Rock"),
     "pending": replace(EDITION, pending=1),
