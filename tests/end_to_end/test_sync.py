@@ -110,6 +110,7 @@ def test_content_replaced_behind_the_clock_is_noticed(rig: Rig) -> None:
     assert rig.sync()["last_pass"]["extracted"] == 1
 
 
+@pytest.mark.slow
 def test_a_replaced_song_keeps_the_split_of_its_path(rig: Rig) -> None:
     """What comes in place of a song takes over its split."""
     before = {path: split for (path, _), (_, split, _) in rig.rows_and_splits().items()}
@@ -119,6 +120,7 @@ def test_a_replaced_song_keeps_the_split_of_its_path(rig: Rig) -> None:
     assert {path: split for (path, _), (_, split, _) in rig.rows_and_splits().items()} == before
 
 
+@pytest.mark.slow
 def test_a_renamed_genre_keeps_its_class(rig: Rig) -> None:
     """The folder's new name takes the old one's place in the list of classes."""
     (rig.music / "Jazz").rename(rig.music / "Zydeco")
@@ -157,6 +159,7 @@ def test_another_model_gives_another_shape_and_the_dataset_opens(rig: Rig, tmp_p
     assert melwatch.load(rig.dataset, version=1)["train"][0]["input_values"].shape == (1024, 128)
 
 
+@pytest.mark.slow
 def test_a_reader_who_may_not_write_caches_elsewhere(rig: Rig, trap: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`map` on a dataset opened by `melwatch.load` writes into the reader's own cache folder."""
     import melwatch
@@ -221,6 +224,7 @@ def test_a_missing_or_empty_root_deletes_nothing(rig: Rig) -> None:
     assert files_below(rig.dataset) == before
 
 
+@pytest.mark.slow
 def test_broken_files_are_recorded_and_never_tried_twice(rig: Rig) -> None:
     """A page saved as .mp3 fails once, with a reason, also when it is renamed."""
     (rig.music / "Rock" / "page.mp3").write_bytes(b"<!DOCTYPE html><html>404</html>" * 20)
@@ -325,6 +329,7 @@ def test_two_at_once_are_refused(rig: Rig) -> None:
         rig.run("sync", expect=3)
 
 
+@pytest.mark.slow
 def test_a_damaged_spool_file_is_made_again(tmp_path: Path) -> None:
     """Spectrograms that rot, or are cut, while they wait for their genre are noticed and made anew."""
     rig = Rig.at(tmp_path)
@@ -370,6 +375,7 @@ def test_a_damaged_shard_stays_until_it_is_replaced(rig: Rig) -> None:
     rig.run("verify", "--read-data")
 
 
+@pytest.mark.slow
 def test_names_beyond_sixteen_bits_are_the_same_everywhere(tmp_path: Path) -> None:
     """`load_dataset` reads class names from the card as `load_from_disk` reads them from JSON."""
     rig = Rig.at(tmp_path)
@@ -380,6 +386,7 @@ def test_names_beyond_sixteen_bits_are_the_same_everywhere(tmp_path: Path) -> No
     assert load_from_disk(str(rig.dataset / "music_lib"))["train"].features["labels"].names == [name]
 
 
+@pytest.mark.slow
 def test_copies_count_if_asked_to(rig: Rig) -> None:
     """With `duplicates = "all"` each file of a sound has its rows, in one split."""
     shutil.copy(rig.music / "Jazz" / "20.mp3", rig.music / "Jazz" / "copy.mp3")
@@ -389,6 +396,7 @@ def test_copies_count_if_asked_to(rig: Rig) -> None:
     assert rows["Jazz/copy.mp3", 0] == rows["Jazz/20.mp3", 0]
 
 
+@pytest.mark.slow
 def test_a_copied_library_opens_by_itself(rig: Rig, tmp_path: Path) -> None:
     """`melwatch.load` takes a copy of `music_lib` under any name."""
     import melwatch
