@@ -285,16 +285,18 @@ def _collect_offsets(source: AudioSource, start: int, header: FrameHeader, offse
     base, at = start, 0
     block = source.read_at(base, _WALK_BYTES)
     while True:
-        raw = block[at : at + HEADER_BYTES]
-        size = sizes.get(raw)
-        if size is None:
-            if at and len(raw) < HEADER_BYTES and base + at + HEADER_BYTES <= source.length:
-                base, at = base + at, 0
-                block = source.read_at(base, _WALK_BYTES)
-                continue
-            found = parse_header(raw)
-            if found is None or not found.is_like(header):
-                return base + at
-            size = sizes[raw] = found.frame_bytes
-        offsets.append(base + at)
-        at += size
+        try:
+            while True:  # a song has thousands of frames, and a handful of headers
+                size = sizes[block[at : at + HEADER_BYTES]]
+                offsets.append(base + at)
+                at += size
+        except KeyError:
+            raw = block[at : at + HEADER_BYTES]
+        if at and len(raw) < HEADER_BYTES and base + at + HEADER_BYTES <= source.length:
+            base, at = base + at, 0
+            block = source.read_at(base, _WALK_BYTES)
+            continue
+        found = parse_header(raw)
+        if found is None or not found.is_like(header):
+            return base + at
+        sizes[raw] = found.frame_bytes

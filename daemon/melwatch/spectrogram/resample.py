@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _QUALITY = "HQ"
 _MARGIN_SAMPLES = 4096
-"""Input that a piece needs on either side; measured: 2048 are enough up to 48 kHz."""
+"""Input that a piece needs on either side; measured: 2560 are not always enough at 48 kHz."""
 
 _PERIOD_SAMPLES = {
     8_000: 17_430,
