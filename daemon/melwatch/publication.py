@@ -62,7 +62,6 @@ def publish(shop: Workshop, db: Connection, now: datetime, *, is_forced: bool = 
         return nothing
     published = _write(shop, edition)
     versions.record_published(db, version, published)
-    _empty_spool(shop, edition)
     return Publication(
         records=records,
         composition=composition,
@@ -147,9 +146,3 @@ def _write_in_child(path: Path, edition: Edition) -> Published:
     from melwatch.dataset.publish import publish as write
 
     return write(path, edition)
-
-
-def _empty_spool(shop: Workshop, edition: Edition) -> None:
-    for track in edition.tracks:
-        if track.shard is None:
-            spool_file(shop.state.spool, track.audio_id, edition.recipe).unlink(missing_ok=True)

@@ -169,7 +169,10 @@ def spooled_audio(db: sqlite3.Connection) -> set[tuple[str, str]]:
 def forget_strays(db: sqlite3.Connection) -> None:
     """Take work in the spool off the record whose song is no longer in the library."""
     with writing(db):
-        db.execute("DELETE FROM spectrogram WHERE shard IS NULL AND audio_id NOT IN (SELECT audio_id FROM track)")
+        db.execute(
+            "DELETE FROM spectrogram WHERE shard IS NULL"
+            " AND NOT EXISTS (SELECT 1 FROM track WHERE track.audio_id = spectrogram.audio_id)"
+        )
 
 
 def forget_spectrograms(db: sqlite3.Connection, keys: Iterable[tuple[str, str]]) -> None:

@@ -400,3 +400,15 @@ def test_what_was_left_out_last_is_what_is_remembered(
             assert db.total_changes - written == len(different)
             assert list(tracks.left_out(db).items()) == sorted(entries.items())
             before = entries
+
+
+def test_work_in_the_spool_is_forgotten_with_its_song(db: Connection) -> None:
+    """Songs that left the library leave the spool too, also while another file was never read."""
+    add(db, A, B)
+    identify(db, A, "here")
+    make(db, "here")
+    make(db, "gone")
+
+    tracks.forget_strays(db)
+
+    assert {song for song, _ in tracks.spooled_audio(db)} == {"here"}
