@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 STAGES = ("library", "manifest", "spectrogram", "dataset")
 VALUES = {
     "melwatch.errors", "melwatch.track", "melwatch.edition", "melwatch.names", "melwatch.config", "melwatch.system",
-    "melwatch.disk", "melwatch.mpeg", "melwatch.source", "melwatch.tag_bounds", "melwatch.audiofile",
-    "melwatch.version",
+    "melwatch.disk", "melwatch.mpeg", "melwatch.source", "melwatch.tag_bounds",
+    "melwatch.audiofile", "melwatch.version",
 }  # fmt: skip
 HEAVY = {"torch", "transformers", "datasets", "pyarrow", "numpy"}
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from melwatch.dataset.layout import DatasetFolder
     from melwatch.edition import DatasetTrack, Edition
 
-WRITERS = 2
-"""One copies while the other waits for the disk."""
+WRITERS = 4
+"""Some copy while others wait for the disk."""
 
 Key: TypeAlias = tuple[str, str, int, str]
 

@@ -9,8 +9,8 @@ import numpy as np
 import soundfile
 
 from melwatch.errors import TrackError
-from melwatch.mpeg import walk_frames
 from melwatch.spectrogram.content import other_content, seeming_content
+from melwatch.spectrogram.frame_walk import walk_frames
 from melwatch.spectrogram.resample import Ratio
 from melwatch.spectrogram.slices import decode_slices
 from melwatch.spectrogram.streams import open_sound, pyav_blocks, soundfile_blocks
@@ -20,8 +20,8 @@ from melwatch.track import Sound
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from melwatch.mpeg import FrameWalk
     from melwatch.source import AudioSource
+    from melwatch.spectrogram.frame_walk import FrameWalk
     from melwatch.spectrogram.resample import Mono
     from melwatch.spectrogram.whole import Heard
 

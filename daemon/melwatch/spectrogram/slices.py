@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from melwatch.mpeg import parse_info
-from melwatch.spectrogram.native import mix_down, open_frames
+from melwatch.spectrogram.native import MonoReader, open_frames
 from melwatch.spectrogram.resample import Ratio
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from melwatch.mpeg import FrameHeader, FrameWalk
+    from melwatch.mpeg import FrameHeader
     from melwatch.source import AudioSource
+    from melwatch.spectrogram.frame_walk import FrameWalk
     from melwatch.spectrogram.resample import Mono
 
 _SETTLE_FRAMES = 4
@@ -62,8 +63,8 @@ def decode_slices(
         return None
     if beginning is not None and slices[0].start < len(beginning):
         head = beginning[slices[0].start :][: len(decoded[0])]
-        decoded[0] = np.concatenate((head, decoded[0][len(head) :]))
-    pieces = [ratio.resample(mono, part.start) for part, mono in zip(slices, decoded, strict=True)]
+        decoded[0][: len(head)] = head
+    pieces = ratio.resample_pieces([(part.start, mono) for part, mono in zip(slices, decoded, strict=True)])
     return [_cut(ratio, span, slices, pieces) for span in spans]
 
 
@@ -127,20 +128,20 @@ def _decode(source: AudioSource, walk: FrameWalk, header: FrameHeader, slices: S
     if not pieces or parse_info(pieces[0]) is not None:
         return None
     pieces = [pieces[0][: walk.offsets[1] - walk.offsets[0]]] * lead + pieces
-    n_frames = lead + sum(part.last - part.first for part in slices)
-    skip = walk.info.skip_samples if walk.info else 0
+    per_frame = header.samples_per_frame
+    begin, skip = lead * per_frame, walk.info.skip_samples if walk.info else 0
     monos = []
-    with open_frames(pieces, n_frames) as sound:
+    with open_frames(pieces, lead + sum(part.last - part.first for part in slices)) as sound:
         if (sound.samplerate, sound.channels) != (header.sample_rate_hz, header.channels):
             return None
-        sound.read(lead * header.samples_per_frame, dtype="float32")
+        reader = MonoReader(sound)
         for part in slices:
-            wanted = (part.last - part.first) * header.samples_per_frame
-            samples = sound.read(wanted, dtype="float32", always_2d=True)
-            if len(samples) < wanted:
+            mono = np.empty(part.stop - part.start, np.float32)
+            origin = part.first * per_frame - skip
+            if not reader.fill(mono, at=begin + part.start - origin):
                 return None
-            origin = part.first * header.samples_per_frame - skip
-            monos.append(mix_down(samples[part.start - origin : part.stop - origin]))
+            begin += (part.last - part.first) * per_frame
+            monos.append(mono)
     return monos
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import soundfile
 
 from melwatch.source import SourceFile
-from melwatch.spectrogram.native import mix_down
+from melwatch.spectrogram.native import ForwardSound, mix_down
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,9 +23,9 @@ _BLOCK_SAMPLES = 1 << 17
 _FRAMES_AT_ONCE = 100
 
 
-def open_sound(source: AudioSource) -> soundfile.SoundFile:
+def open_sound(source: AudioSource) -> ForwardSound:
     """The source as libsndfile sees it; raises `soundfile.SoundFileError` if it sees nothing."""
-    return soundfile.SoundFile(SourceFile(source))
+    return ForwardSound(SourceFile(source))
 
 
 def soundfile_blocks(source: AudioSource) -> Iterator[Block]:

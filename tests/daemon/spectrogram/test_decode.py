@@ -18,12 +18,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from melwatch.errors import TrackError
-from melwatch.mpeg import walk_frames
 from melwatch.source import AudioSource, SourceFile
 from melwatch.spectrogram import decode, whole
 from melwatch.spectrogram.decode import decode_windows
+from melwatch.spectrogram.frame_walk import walk_frames
 from melwatch.spectrogram.native import mix_down
-from melwatch.spectrogram.resample import Ratio, resample_blocks
 from melwatch.spectrogram.slices import plan_slices
 from melwatch.spectrogram.streams import pyav_blocks, soundfile_blocks
 
@@ -280,41 +279,6 @@ def test_any_bytes_give_windows_or_a_track_error(data: bytes) -> None:
     """No content of a file is a bug."""
     with pytest.raises(TrackError):
         windows_of(data)
-
-
-@given(
-    input_hz=st.sampled_from(RATES_HZ),
-    input_samples=st.integers(1, 60_000),
-    ends=st.tuples(st.floats(0, 1), st.floats(0, 1)).map(sorted),
-)
-@settings(max_examples=60, deadline=None)
-def test_resampling_a_span_is_a_span_of_the_resampled(input_hz: int, input_samples: int, ends: list[float]) -> None:
-    """With aligned margins, at any rate, length and place, also at both ends."""
-    ratio = Ratio(input_hz=input_hz, output_hz=16_000)
-    mono = np.random.default_rng(input_samples).uniform(-1, 1, input_samples).astype(np.float32)
-    resampled = ratio.resample(mono)
-    total = ratio.output_samples(input_samples)
-    assert len(resampled) == total
-
-    start, stop = (int(end * total) for end in ends)
-    first, last = ratio.input_span(start, stop, input_samples)
-    origin = first // ratio.block_in * ratio.block_out
-    piece = ratio.resample(mono[first:last])[start - origin : stop - origin]
-
-    np.testing.assert_allclose(piece, resampled[start:stop], rtol=0, atol=EXACT)
-
-
-@given(sizes=st.lists(st.integers(0, 5000), min_size=1, max_size=8))
-@settings(deadline=None)
-def test_resampling_in_blocks_is_resampling_at_once(sizes: list[int]) -> None:
-    """However the stream is cut into blocks."""
-    mono = np.random.default_rng(4).uniform(-1, 1, sum(sizes)).astype(np.float32)
-    edges = np.cumsum([0, *sizes])
-    blocks = [(44_100, mono[start:stop]) for start, stop in pairwise(edges)]
-
-    streamed = np.concatenate(list(resample_blocks(blocks, 16_000)))
-
-    np.testing.assert_array_equal(streamed, Ratio(input_hz=44_100, output_hz=16_000).resample(mono))
 
 
 def test_no_frame_is_decoded_twice() -> None:
