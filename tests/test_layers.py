@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 STAGES = ("library", "manifest", "spectrogram", "dataset")
 VALUES = {
-    "melwatch.errors", "melwatch.track", "melwatch.edition", "melwatch.names", "melwatch.config", "melwatch.system",
-    "melwatch.disk", "melwatch.mpeg", "melwatch.source", "melwatch.tag_bounds",
-    "melwatch.audiofile", "melwatch.version",
+    "melwatch.audiofile", "melwatch.config", "melwatch.defaults", "melwatch.disk", "melwatch.edition",
+    "melwatch.errors", "melwatch.mpeg", "melwatch.names", "melwatch.settings", "melwatch.source", "melwatch.system",
+    "melwatch.tag_bounds", "melwatch.track", "melwatch.version",
 }  # fmt: skip
 HEAVY = {"torch", "transformers", "datasets", "pyarrow", "numpy"}
 

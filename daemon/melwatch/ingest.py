@@ -60,6 +60,7 @@ def set_up(setup: Setup) -> None:
     system.die_with_parent()
     system.ignore_interrupts()
     system.lower_priority()
+    system.keep_freed_memory()
     silence_native_stderr()
     system.limit_memory(setup.memory_mb)
 

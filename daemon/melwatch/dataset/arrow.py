@@ -115,6 +115,12 @@ class _HashingFile:
         """Left to the owner of the file."""
 
 
+def map_file(path: Path) -> memoryview:
+    """Return a file's bytes, mapped into memory; raises `OSError` where it cannot be read."""
+    with pa.memory_map(str(path)) as file:
+        return memoryview(file.read_buffer())
+
+
 def shard_digest(path: Path) -> str:
     """Return the XXH3-128 of a file's bytes: the name that it should have."""
     digest = xxhash.xxh3_128()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from melwatch.dataset.layout import DatasetFolder
     from melwatch.edition import DatasetTrack, Edition
 
-WRITERS = 4
+WRITERS = 3
 """Some copy while others wait for the disk."""
 
 Key: TypeAlias = tuple[str, str, int, str]
@@ -132,7 +132,7 @@ def _block(folder: DatasetFolder, track: DatasetTrack, readers: dict[str, arrow.
     """Return a track's spectrograms from the spool or from whichever shard has them; empty where they are gone."""
     try:
         if track.shard is None:
-            return memoryview(Path(track.source or "").read_bytes())
+            return arrow.map_file(Path(track.source or ""))
         if track.shard not in readers:
             readers[track.shard] = arrow.ShardReader(folder.shard(track.shard))
         return readers[track.shard].block(track.first_row or 0)

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from melwatch.defaults import DEFAULT_MODEL
 from melwatch.errors import ConfigError, ConfigProblem
 from melwatch.spectrogram.windows import WindowPolicy
 from melwatch.track import RecipeId
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 
 FRONT_END_REVISION: Final = 1
 """Raised whenever decoding, resampling or `logmel` gives other numbers for the same parameters."""
-
-DEFAULT_MODEL: Final = "MIT/ast-finetuned-audioset-10-10-0.4593"
-"""The model whose parameters are the extractor's own defaults, so that no network is needed."""
 
 SHORTEST_WINDOW_SAMPLES: Final = 400
 """One frame: a window must be able to hold at least that."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from melwatch.assemble import open_workshop
-from melwatch.config import load_config
+from melwatch.settings import load_config
 from melwatch.version import __version__
 
 if TYPE_CHECKING:

@@ -9,8 +9,10 @@ from typing import Annotated
 
 import typer
 
-from melwatch.config import DEFAULT_EXCLUDE, DEFAULT_MODEL, default_config_file
+from melwatch.config import DEFAULT_EXCLUDE
+from melwatch.defaults import DEFAULT_MODEL
 from melwatch.errors import ConfigError
+from melwatch.settings import default_config_file
 from melwatch_service.commands.app import Given, command
 
 _TEMPLATE = """\

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from melwatch.config import DEFAULT_EXCLUDE, Config, default_config_file, find_config_file, load_config
+from melwatch.config import DEFAULT_EXCLUDE, Config
 from melwatch.errors import ConfigError
+from melwatch.settings import default_config_file, find_config_file, load_config
 
 if TYPE_CHECKING:
     from collections.abc import Callable
