@@ -132,8 +132,10 @@ def _merged(*sources: Values) -> Values:
     for source in sources:
         for section, values in source.items():
             known = merged.get(section)
-            are_sections = isinstance(known, dict) and isinstance(values, dict)
-            merged[section] = {**known, **values} if are_sections else values
+            if isinstance(known, dict) and isinstance(values, dict):
+                merged[section] = {**known, **values}
+            else:
+                merged[section] = values
     return merged
 
 

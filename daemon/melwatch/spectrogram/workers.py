@@ -70,11 +70,8 @@ class Workers(Generic[Task]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End the workers; after an exception, at once and whatever they are doing."""
-        if error is None:
-            self.pool.close()  # type: ignore[no-untyped-call]
-        else:
-            self.pool.stop()  # type: ignore[no-untyped-call]
+        """End the workers: they are idle, or after an exception whatever they are doing."""
+        self.pool.stop()  # type: ignore[no-untyped-call]
         self.pool.join()
 
     def map(self, work: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Done[Task, Result]]:
