@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
-from melwatch.ahead import start_worker_server
+from melwatch.ahead import start_children_server
 from melwatch.errors import TrackError
 from melwatch.ingest import Setup, examine, identify_only, set_up
 from melwatch.manifest import tracks
@@ -69,7 +69,7 @@ def extract_all(
     sizes = {file.path: file.stamp.size for file in files}
     progress.begin("Extracting", len(files))
     started = time.monotonic()
-    start_worker_server()
+    start_children_server()
     lost: list[Done[RelPath, Examined]] = []
     with Workers[RelPath](
         processes=min(settings.processes, len(files)),

@@ -26,9 +26,9 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command; return its exit code."""
     if arguments[:1] == ["sync"]:
-        from melwatch.ahead import start_worker_server
+        from melwatch.ahead import start_children_server
 
-        start_worker_server()
+        start_children_server()
     from melwatch_service.commands import app
 
     for stream in (sys.stdout, sys.stderr):
