@@ -56,6 +56,10 @@ def all_contenders(decoder: str) -> dict[str, Contender]:
         "map": Contender(
             name=f"notebook, map(num_proc={CORES})",
             command=(*notebook.command, "--num-proc", str(CORES)),
+        ),
+        "map-tuned": Contender(
+            name=f"notebook, map(num_proc={CORES}), tuned",
+            command=(*notebook.command, "--num-proc", str(CORES), "--tuned"),
             # As many BLAS threads as cores in each of the processes would only slow it down.
             env={"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         ),
