@@ -53,9 +53,9 @@ def place(
             splits[song] = result.decided[song] = ledger[former]
     for songs in members.values():
         _place_genre(songs, splits, shares, result)
-    shared = Counter(song for songs in members.values() for song in songs)
-    for genre, songs in members.items():
-        _fill_empty_splits(genre, songs, shared, splits, ledger, result)
+    # What one genre gives away may be what another can now do without; each round leaves fewer gaps.
+    while any(_fill_empty_splits(genre, members, splits, ledger, result) for genre in members):
+        pass
     return result
 
 
@@ -74,22 +74,38 @@ def _place_genre(
 
 def _fill_empty_splits(
     genre: str,
-    songs: list[AudioId],
-    shared: Mapping[AudioId, int],
+    members: Mapping[str, list[AudioId]],
     splits: dict[AudioId, Split],
     ledger: Mapping[AudioId, Split],
     result: Placement,
-) -> None:
-    """Move songs into the held-out splits that a genre lacks; nothing ever moves into train."""
+) -> bool:
+    """Move songs into the held-out splits that a genre lacks; nothing ever moves into train. Tell if any moved."""
+    has_moved = False
     for target in (Split.TEST, Split.VALIDATE):
-        counts = Counter(splits[song] for song in songs)
+        counts = Counter(splits[song] for song in members[genre])
         if counts[target]:
             continue
         donors = [split for split in (Split.TRAIN, Split.TEST, Split.VALIDATE) if counts[split] > 1]
-        if not donors:
-            continue
-        candidates = [song for song in songs if splits[song] == donors[0]]
-        song = min(candidates, key=lambda song: (shared[song] > 1, song))
-        if song in ledger:
-            result.moves.append(Move(audio_id=song, genre=genre, source=splits[song], target=target))
-        splits[song] = result.decided[song] = target
+        for source in donors:
+            song = _spare_song(genre, source, members, splits)
+            if song is None:
+                continue
+            if song in ledger:
+                result.moves.append(Move(audio_id=song, genre=genre, source=source, target=target))
+            splits[song] = result.decided[song] = target
+            has_moved = True
+            break
+    return has_moved
+
+
+def _spare_song(
+    genre: str, source: Split, members: Mapping[str, list[AudioId]], splits: Mapping[AudioId, Split]
+) -> AudioId | None:
+    """Return a song of a genre's split that no genre would miss there, best one of this genre alone."""
+    candidates = [song for song in members[genre] if splits[song] is source]
+    others = {other: set(songs) for other, songs in members.items() if other != genre}
+    for song in sorted(candidates, key=lambda song: (sum(song in songs for songs in others.values()), song)):
+        sharing = [songs for songs in others.values() if song in songs]
+        if all(sum(splits[each] is source for each in songs) > 1 for songs in sharing):
+            return song
+    return None

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from melwatch.dataset.splits import Move, place
@@ -141,6 +141,13 @@ def test_additions_move_nothing(before: dict[str, set[AudioId]], after: dict[str
 
 @quick
 @given(library=libraries)
+@example(
+    library={
+        "Blues": {song(0), song(19), song(20)},
+        "Jazz": {song(0), song(1), song(3)},
+        "Rock": {song(0), song(1), song(20)},
+    }
+)
 def test_what_was_placed_is_not_placed_again(library: dict[str, set[AudioId]]) -> None:
     """A second pass over the same library decides nothing."""
     ledger = placed(library).decided
