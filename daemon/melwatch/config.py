@@ -6,6 +6,7 @@ Where the values come from is for `settings`; whether folders exist, for those w
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -22,6 +23,8 @@ DEFAULT_EXCLUDE = (
     "System Volume Information",
 )
 _HUNDRED_YEARS_H = 876_000
+_INTERVAL = re.compile(r"[1-9]\d*\s*[smhd]")
+_CRON_FIELDS = 5
 READABLE_EXTENSIONS = (".mp3", ".flac", ".ogg", ".opus", ".wav")
 
 
@@ -40,6 +43,13 @@ def _extension(text: str) -> str:
     return lowered
 
 
+def _times(text: str) -> str:
+    if not _INTERVAL.fullmatch(text.strip()) and len(text.split()) != _CRON_FIELDS:
+        raise ValueError(f"{text!r} is neither an interval like 90m or 1h nor a cron expression like 0 3 * * *")
+    return text
+
+
+Times = Annotated[str, AfterValidator(_times)]
 Folder = Annotated[Path, AfterValidator(expanded)]
 Extension = Annotated[str, AfterValidator(_extension)]
 
@@ -108,13 +118,41 @@ class WorkersSection(_Section):
     processes: Annotated[int, Field(ge=1, le=1024)] = Field(default_factory=lambda: os.cpu_count() or 1)
     timeout_s: Annotated[float, Field(gt=0)] = 600
     memory_mb: Annotated[int, Field(ge=256)] = 1024
+    on_battery: Literal["run", "pause"] = "run"
+
+
+class WatchSection(_Section):
+    """How changes are noticed, and when a file counts as finished."""
+
+    mode: Literal["auto", "events", "poll"] = "auto"
+    settle_s: Annotated[float, Field(ge=0, le=3600)] = 10
+
+
+class ScheduleSection(_Section):
+    """When the daemon does what; times are intervals or cron expressions, unset ones have a default of their own."""
+
+    quiet_s: Annotated[float, Field(ge=0)] = 30
+    max_wait_s: Annotated[float, Field(gt=0)] = 900
+    publish: Times | None = None
+    rescan: Times | None = None
+    gc: Times = "1d"
+    verify: Times = "7d"
+
+
+class DeletionsSection(_Section):
+    """How much may vanish at once without being confirmed."""
+
+    max_fraction: Annotated[float, Field(ge=0, le=1)] = 0.2
+    max_tracks: Annotated[int, Field(ge=0)] = 50
+    whole_genre: bool = True
 
 
 class LogSection(_Section):
-    """How much melwatch tells."""
+    """How much melwatch tells, and where."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["text"] = "text"
+    format: Literal["text", "json"] = "text"
+    file: Folder | None = None
 
 
 class Config(_Section):
@@ -124,5 +162,8 @@ class Config(_Section):
     dataset: DatasetSection
     spectrogram: SpectrogramSection = SpectrogramSection()
     splits: SplitsSection = SplitsSection()
+    watch: WatchSection = WatchSection()
+    schedule: ScheduleSection = ScheduleSection()
+    deletions: DeletionsSection = DeletionsSection()
     workers: WorkersSection = WorkersSection()
     log: LogSection = LogSection()

@@ -74,6 +74,10 @@ class DegradedError(MelwatchError):
     """Work cannot go on for now, yet nothing is broken: a full disk, an offline root."""
 
 
+class RootOfflineError(DegradedError):
+    """The music root is missing, empty, exchanged or may not be read, which never means that songs are gone."""
+
+
 class TrackError(MelwatchError):
     """One file is bad: recorded with its reason, never the end of a pass.
 

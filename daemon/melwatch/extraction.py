@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Sequence
     from datetime import datetime
+    from threading import Event
 
     from melwatch.config import WorkersSection
     from melwatch.ingest import Examined
@@ -60,10 +61,12 @@ def extract_all(
     settings: WorkersSection,
     progress: Progress,
     now: datetime,
+    halt: Event | None = None,
 ) -> Tally:
     """Examine the files in worker processes and put every result on record as it comes.
 
-    A file over which workers were lost is tried once more when all others are done.
+    A file over which workers were lost is tried once more when all others are done. Once `halt` is
+    set only the files at hand are finished.
     """
     recorder = _Recorder(db, setup, now)
     sizes = {file.path: file.stamp.size for file in files}
@@ -77,13 +80,14 @@ def extract_all(
         initializer=set_up,
         initargs=(setup,),
     ) as workers:
-        for done in workers.map(examine, sizes):
+        for done in workers.map(examine, sizes, halt):
             if done.loss is not None:
                 lost.append(done)
                 continue
             recorder.record(done)
             progress.advance()
-        _try_again(workers, lost, recorder, progress)
+        if halt is None or not halt.is_set():
+            _try_again(workers, lost, recorder, progress)
     _note_pace(db, len(recorder.tally.extracted), (time.monotonic() - started) * settings.processes)
     progress.end()
     return recorder.tally

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from melwatch import system
@@ -39,10 +39,16 @@ class Publication:
     version: VersionRecord | None
     published: Published | None
     collected: Collected | None
+    is_due: bool = False
+    """Whether the dataset would differ from its current version."""
 
 
-def publish(shop: Workshop, db: Connection, now: datetime, *, is_forced: bool = False) -> Publication:
+def publish(
+    shop: Workshop, db: Connection, now: datetime, *, is_forced: bool = False, may_write: bool = True
+) -> Publication:
     """Publish a new version if it would differ from the current one, or if `is_forced`.
+
+    Without `may_write` only tell whether that is due.
 
     Raises `SpectrogramLostError` where work on record turns out to be lost, and `DegradedError`
     where the disk of the dataset is full.
@@ -60,6 +66,8 @@ def publish(shop: Workshop, db: Connection, now: datetime, *, is_forced: bool = 
     version = _version_record(edition)
     if current is not None and version.content == current.content and not is_forced:
         return nothing
+    if not may_write:
+        return replace(nothing, is_due=True)
     published = _write(shop, edition)
     versions.record_published(db, version, published)
     return Publication(

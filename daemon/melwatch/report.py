@@ -7,14 +7,13 @@ from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from melwatch.names import folded, genre_of
+from melwatch.names import display, folded, genre_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from melwatch.extraction import Tally
+    from melwatch.intake import Taken
     from melwatch.library.scan import Scan
-    from melwatch.plan import Plan
     from melwatch.publication import Publication
     from melwatch.track import TrackRecord
 
@@ -30,7 +29,8 @@ class PassReport:
 
     `balance` says for every file found below the root what became of it: its values add up to
     `found`. `genres` and `waiting` count songs of the genres in the dataset and of those with too
-    few; `like_artists` are top-level folders that look like artists rather than genres.
+    few; `like_artists` are top-level folders that look like artists rather than genres. `unsettled`
+    files are still being written; `held` says why deletions wait for a person, if they do.
     """
 
     extracted: int
@@ -46,20 +46,24 @@ class PassReport:
     bytes_written: int
     moves: list[dict[str, str]]
     renamed_genres: dict[str, str]
+    unsettled: list[dict[str, Any]]
+    vanished: int
+    held: str | None
 
     def to_json(self) -> dict[str, Any]:
         """Return what the manifest keeps of a pass."""
         return asdict(self)
 
 
-def of_pass(seen: Scan, plan: Plan, tally: Tally, publication: Publication, renamed: dict[str, str]) -> PassReport:
+def of_pass(seen: Scan, taken: Taken, publication: Publication) -> PassReport:
     """Sum up a pass."""
-    unverified = set(plan.unverified)
-    balance = publication.composition.balance() + seen.other_files
+    tally, unverified = taken.tally, set(taken.plan.unverified)
+    fates = {path: fate for path, fate in publication.composition.fates.items() if path not in taken.kept}
+    balance = Counter(fates.values()) + seen.other_files
     balance += Counter(
         entry.reason for entry in seen.left_out if not entry.path.endswith(b"/") and entry.path not in unverified
     )
-    found = len(seen.seen) + len(unverified) + (balance.total() - len(publication.records))
+    found = len(seen.seen) + len(unverified) + (balance.total() - len(fates))
     if found != balance.total():
         log.error("The balance does not add up: %d files found, %d accounted for", found, balance.total())
     ready = {record.audio_id for record in publication.records if record.location is not None}
@@ -80,7 +84,12 @@ def of_pass(seen: Scan, plan: Plan, tally: Tally, publication: Publication, rena
             {"audio_id": move.audio_id, "genre": move.genre, "from": move.source, "to": move.target}
             for move in publication.composition.placement.moves
         ],
-        renamed_genres=renamed,
+        renamed_genres=taken.renamed,
+        unsettled=[
+            {"path": display(file.path), "age_s": round(file.age_s, 1), "what": file.what} for file in taken.unsettled
+        ],
+        vanished=len(taken.plan.vanished),
+        held=taken.held,
     )
 
 

@@ -10,7 +10,10 @@ from melwatch import publication
 from melwatch.compose import CHANGING, DUPLICATE, FATES, PENDING
 from melwatch.dataset.representation import representation
 from melwatch.library.rules import SENTENCES, Reason
+from melwatch.live import read_live
 from melwatch.manifest import tracks, versions
+from melwatch.manifest.database import FILE_NAME, read_manifest
+from melwatch.manifest.lock import holder_pid
 from melwatch.names import native
 from melwatch.track import RelPath
 
@@ -31,8 +34,16 @@ def overview(shop: Workshop, db: Connection) -> dict[str, Any]:
     current = versions.newest_version(db)
     last = versions.last_pass(db) or {}
     left_out = sum(1 for path in tracks.left_out(db) if not path.endswith(b"/"))
+    live = running(shop, db) or {}
     return {
-        "state": "idle",
+        "state": live.get("state", "idle"),
+        "sentence": live.get("sentence", ""),
+        "pid": live.get("pid"),
+        "watching": live.get("watching"),
+        "event_overflows": live.get("overflows", 0),
+        "progress": live.get("progress"),
+        "unsettled": live.get("unsettled", []),
+        "held_deletions": len(tracks.gone(db)),
         "version": current.number if current else None,
         "fingerprint": current.fingerprint if current else None,
         "published_at": current.published_at if current else None,
@@ -53,6 +64,20 @@ def overview(shop: Workshop, db: Connection) -> dict[str, Any]:
             key: last.get(key) for key in ("started_at", "extracted", "reused", "failed", "seconds", "found", "balance")
         },
     }
+
+
+def running(shop: Workshop, db: Connection) -> dict[str, Any] | None:
+    """Return what the running daemon says of itself; None where none is running."""
+    live = read_live(db)
+    return live if live is not None and live["pid"] == holder_pid(shop.state.path) else None
+
+
+def is_daemon_running(shop: Workshop) -> bool:
+    """Whether a daemon is at work on the dataset, as far as its lock and its own word tell."""
+    if not (shop.state.path / FILE_NAME).exists():
+        return False
+    with read_manifest(shop.state.path) as db:
+        return running(shop, db) is not None
 
 
 def is_failure(record: TrackRecord) -> bool:

@@ -8,14 +8,15 @@ import io
 import multiprocessing
 import os
 import signal
+import stat
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from melwatch.track import FileStamp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from multiprocessing.context import BaseContext
     from pathlib import Path
 
@@ -53,6 +54,55 @@ def open_shared(path: bytes) -> int:
         )
         return msvcrt.open_osfhandle(handle.Detach(), os.O_RDONLY | os.O_BINARY)
     return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+
+
+def is_being_written(path: bytes) -> bool:
+    """Whether somebody has a file open for writing; False where the system does not tell."""
+    if sys.platform == "win32":
+        import pywintypes
+        import win32con
+        import win32file
+
+        share = win32con.FILE_SHARE_READ | win32con.FILE_SHARE_DELETE
+        try:
+            handle: Any = win32file.CreateFileW(  # as in open_shared
+                os.fsdecode(path), win32con.GENERIC_READ, share, cast("Any", None), win32con.OPEN_EXISTING, 0, None
+            )
+        except pywintypes.error as error:
+            sharing_violation, lock_violation = 32, 33
+            return error.winerror in {sharing_violation, lock_violation}
+        handle.Close()
+    elif sys.platform == "linux":
+        try:
+            return stat.S_ISREG(os.stat(path).st_mode) and not _can_lease(path)
+        except OSError:  # gone, not our own file, or on a file system without leases
+            return False
+    return False
+
+
+def _can_lease(path: bytes) -> bool:
+    """Whether the system grants a read lease on a file, which it does while nobody has it open for writing."""
+    if sys.platform != "linux":
+        return True
+    import fcntl
+
+    try:
+        handle = open_shared(path)
+    except BlockingIOError:  # somebody else's lease, which they now give back
+        return False
+    try:
+        # A writer that comes while we hold the lease waits, and we are sent a signal. By default it is
+        # SIGIO, which ends the process; SIGURG is ignored.
+        fcntl.fcntl(handle, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+    except BlockingIOError:
+        return False
+    else:
+        with suppress(OSError):
+            fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        return True
+    finally:
+        os.close(handle)
 
 
 @contextmanager
@@ -116,6 +166,18 @@ def start_child_server(modules: Sequence[str]) -> None:
         forkserver.ensure_running()
 
 
+def stop_child_server() -> None:
+    """End the server that children are forked from, and its helper; the next child starts them anew."""
+    if sys.platform != "win32":
+        from multiprocessing import forkserver, resource_tracker
+
+        # Named as private, yet this is how Python's own tests stop them; an idle daemon needs neither.
+        for helper in (forkserver._forkserver, resource_tracker._resource_tracker):  # noqa: SLF001
+            stop = getattr(helper, "_stop", None)
+            if stop is not None:
+                stop()
+
+
 def lower_priority() -> None:
     """Let everything else on the machine go first, as far as the system allows."""
     import psutil
@@ -160,6 +222,17 @@ def die_with_parent() -> None:
     if sys.platform == "linux":
         set_parent_death_signal, sigkill = 1, 9
         ctypes.CDLL(None).prctl(set_parent_death_signal, sigkill)
+
+
+def handle_signals(*, stop: Callable[[], None], rescan: Callable[[], None]) -> None:
+    """Have the system's wishes called: to stop (SIGTERM, Ctrl-C), and to look again (SIGHUP)."""
+    stopping = [signal.SIGTERM, signal.SIGINT]
+    if sys.platform == "win32":
+        stopping.append(signal.SIGBREAK)
+    else:
+        signal.signal(signal.SIGHUP, lambda *_: rescan())
+    for number in stopping:
+        signal.signal(number, lambda *_: stop())
 
 
 def ignore_interrupts() -> None:

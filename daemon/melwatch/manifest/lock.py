@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from melwatch import system
@@ -14,7 +15,6 @@ from melwatch.errors import LockedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
     from pathlib import Path
 
 
@@ -45,6 +45,23 @@ def holder(path: Path) -> str:
         return f"process {told['pid']} on {told['host']} ({told['command']}), since {told['since']}"
     except (OSError, ValueError, KeyError, TypeError):
         return "a process that has not given its name"
+
+
+def holder_pid(state: Path) -> int | None:
+    """Return the process that holds the lock of a state folder, as far as its file tells; None for nobody."""
+    import psutil
+
+    try:
+        told = json.loads((state / "lock").read_text(encoding="utf-8"))
+        process = psutil.Process(int(told["pid"]))
+        is_same = told["host"] == socket.gethostname() and process.create_time() <= _seconds(told["since"]) + 1
+    except (OSError, ValueError, KeyError, TypeError, psutil.Error):
+        return None
+    return process.pid if is_same else None
+
+
+def _seconds(moment: str) -> float:
+    return datetime.fromisoformat(moment).timestamp()
 
 
 def _introduction(now: datetime) -> bytes:

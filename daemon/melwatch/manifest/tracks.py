@@ -10,7 +10,7 @@ from melwatch.track import AudioId, FileStamp, KnownFile, Location, RelPath, Sou
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from melwatch.errors import TrackError
     from melwatch.track import Identity, Made, RecipeId, SeenFile
@@ -113,6 +113,28 @@ def forget_tracks(db: sqlite3.Connection, paths: Iterable[RelPath]) -> None:
         )
 
 
+def hold(db: sqlite3.Connection, paths: Iterable[RelPath]) -> None:
+    """Mark vanished tracks whose deletion waits for a person; call it inside `writing`."""
+    db.executemany("UPDATE track SET gone = 'held' WHERE path = ? AND gone IS NULL", ((path,) for path in paths))
+
+
+def accept_deletions(db: sqlite3.Connection) -> int:
+    """Let the deletions that wait go ahead; return how many."""
+    with writing(db):
+        return db.execute("UPDATE track SET gone = 'accepted' WHERE gone = 'held'").rowcount
+
+
+def gone(db: sqlite3.Connection, what: str = "held") -> set[RelPath]:
+    """Return the vanished tracks whose deletion is `held`, or `accepted`."""
+    return {RelPath(row["path"]) for row in db.execute("SELECT path FROM track WHERE gone = ?", (what,))}
+
+
+def note_returned(db: sqlite3.Connection, vanished: Collection[RelPath]) -> None:
+    """Take the mark off tracks that are there again; call it inside `writing`."""
+    back = (gone(db) | gone(db, "accepted")) - set(vanished)
+    db.executemany("UPDATE track SET gone = NULL WHERE path = ?", ((path,) for path in back))
+
+
 def replace_left_out(db: sqlite3.Connection, entries: Iterable[tuple[RelPath, str]]) -> None:
     """Remember the audio files that are not tracks, and why."""
     wanted = dict(entries)
@@ -207,6 +229,14 @@ def forget_shards(db: sqlite3.Connection, paths: Iterable[str]) -> None:
 def _forget_shard(db: sqlite3.Connection, path: str) -> None:
     db.execute("DELETE FROM spectrogram WHERE shard = ?", (path,))
     db.execute("DELETE FROM shard WHERE path = ?", (path,))
+
+
+def songs_at(db: sqlite3.Connection, path_hex: str) -> list[str] | None:
+    """Return the song at a path, written in hex; None, which means all, for no path."""
+    if not path_hex:
+        return None
+    rows = db.execute("SELECT audio_id FROM track WHERE path = ? AND audio_id IS NOT NULL", (bytes.fromhex(path_hex),))
+    return [row["audio_id"] for row in rows]
 
 
 def forget_failures(db: sqlite3.Connection, audio_ids: Sequence[str] | None = None) -> int:

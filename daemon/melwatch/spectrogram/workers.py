@@ -18,6 +18,7 @@ from melwatch import system
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Future
+    from threading import Event
     from types import TracebackType
 
 
@@ -25,6 +26,8 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 _IN_FLIGHT_PER_PROCESS = 2
+_GLANCE_S = 0.25
+"""How often to look whether work is to be halted."""
 
 
 class Loss(StrEnum):
@@ -74,15 +77,20 @@ class Workers(Generic[Task]):
         self.pool.stop()  # type: ignore[no-untyped-call]
         self.pool.join()
 
-    def map(self, work: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Done[Task, Result]]:
+    def map(
+        self, work: Callable[[Task], Result], tasks: Iterable[Task], halt: Event | None = None
+    ) -> Iterator[Done[Task, Result]]:
         """Do the work on every task, a few at a time, and yield each as it is done, in any order.
 
         A worker that dies or takes too long costs its own task only. An exception that `work`
-        raises is a bug, and raised here.
+        raises is a bug, and raised here. Once `halt` is set no further task is begun.
         """
         waiting = iter(tasks)
         running: dict[Future[Result], Task] = {}
         while True:
+            if halt is not None and halt.is_set():
+                waiting = iter(())
+                running = {future: task for future, task in running.items() if future.running() or not future.cancel()}
             while len(running) < self.processes * _IN_FLIGHT_PER_PROCESS:
                 try:
                     task = next(waiting)
@@ -91,7 +99,7 @@ class Workers(Generic[Task]):
                 running[self.pool.schedule(work, args=(task,), timeout=self.timeout_s(task))] = task
             if not running:
                 return
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            done, _ = wait(running, _GLANCE_S if halt is not None else None, FIRST_COMPLETED)
             for future in done:
                 yield _outcome(future, running.pop(future))
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import logging
-import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +13,7 @@ import typer
 from melwatch.assemble import open_workshop
 from melwatch.settings import load_config
 from melwatch.version import __version__
+from melwatch_service.logs import set_up_logging
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,7 +86,7 @@ class Given:
     def settings(self) -> Config:
         """Read the configuration, with the folders named on the command line."""
         config = load_config(self.config, music=self.music, dataset=self.dataset, state=self.state)
-        set_up_logging(config.log.level)
+        set_up_logging(config.log)
         return config
 
     def workshop(self) -> Workshop:
@@ -123,8 +122,3 @@ def command(name: str | None = None, *, of: typer.Typer = app) -> Callable[[Call
 def utc_now() -> datetime:
     """Ask the clock: commands do, what they call does not."""
     return datetime.now(UTC)
-
-
-def set_up_logging(level: str) -> None:
-    """Let log lines go to stderr."""
-    logging.basicConfig(stream=sys.stderr, level=level.upper(), format="%(levelname)s: %(message)s", force=True)

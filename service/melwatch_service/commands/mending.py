@@ -1,36 +1,17 @@
-"""Commands that put something in order: retry, gc, verify."""
+"""Commands that put something in order: gc, verify."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from melwatch import publication, status
+from melwatch import publication
 from melwatch.assemble import open_for_mending, open_for_reading
 from melwatch.errors import StoreError
-from melwatch.manifest import tracks
 from melwatch.verify import verify_data, verify_dataset
 from melwatch_service.commands.app import Given, command, utc_now
 from melwatch_service.tell import tell
-
-
-@command()
-def retry(
-    given: Given,
-    path: Annotated[Path | None, typer.Argument(help="One file; without it, every failed one.")] = None,
-) -> None:
-    """Let failed songs be tried again by the next pass."""
-    shop = given.workshop()
-    with open_for_mending(shop, utc_now()) as db:
-        songs = None
-        if path is not None:
-            relative = status.relative_path(shop, path)
-            song = tracks.songs_by_path(db).get(relative) if relative is not None else None
-            songs = [song] if song is not None else []
-        number = tracks.forget_failures(db, songs)
-    tell([f"{number:,} failed songs will be tried again by the next `melwatch sync`."])
 
 
 @command()

@@ -53,16 +53,45 @@ path = {dataset}
 # validate = 0.1
 # test = 0.2
 
+[watch]
+# "auto" watches, unless the music lies on a network; "events" always tries; "poll" never does.
+# mode = "auto"
+# A file is taken when it has stood still for so long.
+# settle_s = 10
+
+[schedule]
+# Publish when changes have been quiet for so long, and at least so often while they go on ...
+# quiet_s = 30
+# max_wait_s = 900
+# ... or only at set times: an interval (90m, 6h), or minute, hour, day, month, weekday as in cron.
+# publish = "0 3 * * *"
+# Look at everything (by default hourly, nightly on a network), collect old versions, verify.
+# rescan = "1h"
+# gc = "1d"
+# verify = "7d"
+
+[deletions]
+# More than this share and more than so many tracks gone at once, or a whole genre: you are asked.
+# max_fraction = 0.2
+# max_tracks = 50
+# whole_genre = true
+
 [workers]
 # Processes that decode; by default one for each core ({cores} here).
 # processes = {cores}
 # A song that takes longer, or needs more memory, is left out as failed.
 # timeout_s = 600
 # memory_mb = 1024
+# On battery "run" on or "pause".
+# on_battery = "run"
 
 [log]
 # "debug", "info", "warning" or "error"
 # level = "info"
+# "text" for people or "json" for programs
+# format = "text"
+# A file instead of standard error; it is rotated.
+# file = ...
 """
 
 

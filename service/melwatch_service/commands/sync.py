@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from melwatch.assemble import has_manifest, open_for_reading, open_pipeline
-from melwatch.pipeline import estimate_work, look, plan_pass
+from melwatch.errors import DegradedError
+from melwatch.intake import estimate_work, likely_new
+from melwatch.look import remembered_root, scan_root
+from melwatch.manifest import tracks
 from melwatch.plan import make_plan
 from melwatch_service.commands.app import Given, command, utc_now
 from melwatch_service.progress import progress_for_console
@@ -33,19 +36,27 @@ def sync(
     if dry_run:
         tell(_rehearsal(shop))
         return
+    run_one_pass(shop)
+
+
+def run_one_pass(shop: Workshop) -> None:
+    """Look, take in, publish, and say what came of it."""
     started = time.monotonic()
     with progress_for_console() as progress, open_pipeline(shop, progress, utc_now()) as pipeline:
-        report = pipeline.run_pass(utc_now())
+        report = pipeline.run_pass(utc_now()).report
     tell(pass_lines(report, shop.folder.library, time.monotonic() - started))
+    if report.held is not None:
+        raise DegradedError(report.held, "Nothing is removed. If it is meant, run `melwatch accept-deletions`.")
 
 
 def _rehearsal(shop: Workshop) -> list[str]:
     """Look and plan, but act on nothing."""
     if not has_manifest(shop):
-        seen = look(shop, is_known=False)
+        seen, _ = scan_root(shop, [], None)
         plan = make_plan([], seen.seen, seen.unverified)
-        return plan_lines(plan, estimate_work(shop, plan, None))
+        return plan_lines(plan, estimate_work(shop, likely_new(plan, plan.to_read), None))
     with open_for_reading(shop) as db:
-        seen = look(shop, is_known=True)
-        plan = plan_pass(shop, db, seen)
-        return plan_lines(plan, estimate_work(shop, plan, db))
+        known = tracks.known_files(db, shop.recipe.id)
+        seen, _ = scan_root(shop, known, remembered_root(db))
+        plan = make_plan(known, seen.seen, seen.unverified)
+        return plan_lines(plan, estimate_work(shop, likely_new(plan, plan.to_read), db))

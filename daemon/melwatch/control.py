@@ -1,0 +1,65 @@
+"""What the running daemon does about each request, and what it answers."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from melwatch.look import accept_root
+from melwatch.manifest import tracks
+from melwatch.manifest.database import get_meta, set_meta, writing
+from melwatch.manifest.requests import Ask
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection
+
+    from melwatch.manifest.requests import Request
+    from melwatch.runner import Runner
+
+_PAUSED = "paused_until"
+_UNTIL_RESUMED = "resume"
+
+
+def act_on(runner: Runner, request: Request, now: datetime) -> str:
+    """Carry out one request; return what to tell the person."""
+    now_s = time.monotonic()
+    match request.kind:
+        case Ask.PAUSE:
+            return _pause(runner, request.argument, now)
+        case Ask.RESUME:
+            with writing(runner.db):
+                runner.db.execute("DELETE FROM meta WHERE key = ?", (_PAUSED,))
+            words = "Work goes on."
+        case Ask.PUBLISH:
+            runner.agenda.is_publish_asked = True
+            runner.wishes.publish.set()
+            words = "It is published as soon as the library has been looked at."
+        case Ask.RETRY:
+            number = tracks.forget_failures(runner.db, tracks.songs_at(runner.db, request.argument))
+            words = f"{number:,} failed songs are tried again."
+        case Ask.ACCEPT_DELETIONS:
+            words = f"{tracks.accept_deletions(runner.db):,} deletions go ahead."
+        case Ask.ACCEPT_ROOT:
+            accept_root(runner.db)
+            words = "What lies at the music root now is taken for the library."
+        case Ask.RESCAN:
+            words = "The library is looked at."
+    runner.agenda.look_now(now_s)
+    return words
+
+
+def _pause(runner: Runner, seconds: str, now: datetime) -> str:
+    until = (now + timedelta(seconds=float(seconds))).isoformat(timespec="seconds") if seconds else _UNTIL_RESUMED
+    with writing(runner.db):
+        set_meta(runner.db, _PAUSED, until)
+    runner.wishes.halt.set()
+    return "Paused until `melwatch resume`." if until == _UNTIL_RESUMED else f"Paused until {until}."
+
+
+def pause_of(db: Connection, now: datetime) -> str | None:
+    """Say until when work is paused; None where it is not."""
+    until = get_meta(db, _PAUSED)
+    if until is None or until == _UNTIL_RESUMED:
+        return until and "until `melwatch resume`"
+    return f"until {until}" if datetime.fromisoformat(until) > now else None

@@ -1,0 +1,205 @@
+"""The stage of a pass that takes in what the look saw: wait for what still moves, extract, forget what is gone."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from melwatch import system
+from melwatch.brake import BrakePolicy, held_deletions
+from melwatch.dataset.labels import find_renames
+from melwatch.estimate import check_space, estimate
+from melwatch.extraction import Tally, extract_all, seconds_per_song
+from melwatch.ingest import Setup
+from melwatch.manifest import ledger, tracks
+from melwatch.manifest.database import writing
+from melwatch.names import genre_of, native
+from melwatch.plan import make_plan
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from datetime import datetime
+    from sqlite3 import Connection
+    from threading import Event
+
+    from melwatch.estimate import Estimate
+    from melwatch.library.settle import Settling, Unsettled
+    from melwatch.look import Look
+    from melwatch.plan import Plan
+    from melwatch.progress import Progress
+    from melwatch.track import AudioId, FileStamp, RelPath, SeenFile
+    from melwatch.workshop import Workshop
+
+_POSTPONED_S = 60.0
+"""How long something that vanished may turn out to have moved, while other files are still being written."""
+
+_RECENT_NS = 3600 * 10**9
+
+
+@dataclass(slots=True, kw_only=True)
+class Taken:
+    """What became of what a look saw."""
+
+    plan: Plan
+    tally: Tally
+    renamed: dict[str, str] = field(default_factory=dict)
+    unsettled: tuple[Unsettled, ...] = ()
+    look_again_in_s: float | None = None
+    held: str | None = None
+    """Why deletions wait for a person, if they do."""
+    kept: frozenset[RelPath] = frozenset()
+    """Tracks that have vanished and stay on record for now."""
+    is_interrupted: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Patience:
+    """What is remembered from look to look of files that are not what they will be."""
+
+    settling: Settling
+    missing_since_s: dict[RelPath, float] = field(default_factory=dict)
+
+    def still_missing(self, vanished: Collection[RelPath], now_s: float) -> frozenset[RelPath]:
+        """Return which vanished files have not been missing for long."""
+        self.missing_since_s = {path: self.missing_since_s.get(path, now_s) for path in vanished}
+        return frozenset(path for path, since_s in self.missing_since_s.items() if now_s - since_s < _POSTPONED_S)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intake:
+    """Takes in one look after another; with `patience`, files that are still being written wait."""
+
+    shop: Workshop
+    db: Connection
+    progress: Progress
+    patience: Patience | None
+    halt: Event
+    closed: Collection[RelPath] = ()
+
+    def take(self, look: Look, now: datetime) -> Taken:
+        """Put on record what is new, extract what stands still, and forget what is gone for good."""
+        plan = plan_pass(self.shop, self.db, look)
+        tracks.add_tracks(self.db, plan.added)
+        taken = Taken(plan=plan, tally=Tally())
+        to_read = self._settled(look, taken)
+        if to_read:
+            taken.tally = self._extract(to_read, likely_new(plan, to_read), now)
+        if self.halt.is_set():
+            # Whether what has vanished has moved is not known before all that is new is read.
+            taken.is_interrupted, taken.kept = True, frozenset(plan.vanished)
+        else:
+            self._forget(taken)
+        return taken
+
+    def _settled(self, look: Look, taken: Taken) -> tuple[SeenFile, ...]:
+        to_read = taken.plan.to_read
+        if self.patience is None:
+            return to_read
+        vanished = set(taken.plan.vanished)
+        now_ns = time.time_ns()
+        recent = [file.path for file in to_read if abs(now_ns - file.stamp.changed_ns) < _RECENT_NS]
+        self.patience.settling.retain({file.path for file in to_read})
+        verdict = self.patience.settling.sort(
+            to_read,
+            now_s=time.monotonic(),
+            now_ns=now_ns,
+            closed=self.closed,
+            known_stamps={_body(file.stamp) for file in look.known if file.path in vanished},
+            busy={path for path in recent if system.is_being_written(native(self.shop.root, path))},
+        )
+        taken.unsettled, taken.look_again_in_s = verdict.unsettled, verdict.look_again_in_s
+        return verdict.settled
+
+    def _extract(self, files: Sequence[SeenFile], new: Sequence[SeenFile], now: datetime) -> Tally:
+        """Read what is new or changed, and make spectrograms of new songs."""
+        work = estimate_work(self.shop, new, self.db)
+        check_space(work.final_bytes, self.shop.state.spool, self.shop.folder.path)
+        self.progress.say(f"{work.sentence()}." if work.songs else f"{len(files):,} files to read.")
+        setup = Setup(
+            root=self.shop.root,
+            spool=self.shop.state.spool,
+            recipe=self.shop.recipe,
+            ready=frozenset(tracks.ready_audio(self.db, self.shop.recipe.id)),
+            memory_mb=self.shop.config.workers.memory_mb,
+        )
+        return extract_all(self.db, files, setup, self.shop.config.workers, self.progress, now, self.halt)
+
+    def _forget(self, taken: Taken) -> None:
+        """Take what has vanished off the record, unless that needs a person or may yet turn out to be a move."""
+        vanished = set(taken.plan.vanished)
+        if self.patience is not None:
+            missing = self.patience.still_missing(vanished, time.monotonic())
+            taken.kept = missing if taken.unsettled else frozenset()
+        songs = tracks.songs_by_path(self.db)
+        accepted = tracks.gone(self.db, "accepted") & vanished
+        gone = vanished - taken.kept
+        taken.held = held_deletions(brake_policy(self.shop), _without_new(songs, taken.plan), gone, accepted)
+        if taken.held is not None:
+            taken.kept |= gone - accepted
+        with writing(self.db):
+            if taken.held is not None:
+                tracks.hold(self.db, gone - accepted)
+            tracks.note_returned(self.db, vanished)
+            self._forget_tracks(sorted(vanished - taken.kept), songs, taken)
+
+    def _forget_tracks(self, paths: Sequence[RelPath], songs: Mapping[RelPath, AudioId | None], taken: Taken) -> None:
+        """Forget tracks; a genre whose songs are there under another name is renamed."""
+        if not paths:
+            return
+        gone = {path: songs[path] for path in paths}
+        left = {path: song for path, song in songs.items() if path not in gone}
+        names = ledger.class_names(self.db)
+        taken.renamed = find_renames(names, songs_by_genre(gone), songs_by_genre(left))
+        ledger.save_classes(self.db, [taken.renamed.get(name, name) for name in names])
+        tracks.forget_tracks(self.db, paths)
+
+
+def brake_policy(shop: Workshop) -> BrakePolicy:
+    """Return what the user wants to be asked about."""
+    wanted = shop.config.deletions
+    return BrakePolicy(max_fraction=wanted.max_fraction, max_tracks=wanted.max_tracks, whole_genre=wanted.whole_genre)
+
+
+def plan_pass(shop: Workshop, db: Connection, look: Look) -> Plan:
+    """Compare what is known now with what was seen."""
+    return make_plan(tracks.known_files(db, shop.recipe.id), look.seen.seen, look.seen.unverified)
+
+
+def likely_new(plan: Plan, files: Sequence[SeenFile]) -> list[SeenFile]:
+    """Return the files that may hold new songs: what changed or moved is read, but mostly a known sound."""
+    changed = {file.path for file in plan.changed}
+    return [file for file in files if file.path not in changed][len(plan.vanished) :]
+
+
+def estimate_work(shop: Workshop, files: Sequence[SeenFile], db: Connection | None) -> Estimate:
+    """Estimate what extracting files will take, by the pace of earlier passes if there were any."""
+    return estimate(
+        files,
+        root=shop.root,
+        bytes_per_track=shop.recipe.bytes_per_track,
+        processes=shop.config.workers.processes,
+        seconds_per_song=seconds_per_song(db) if db is not None else None,
+    )
+
+
+def songs_by_genre(songs: Mapping[RelPath, AudioId | None]) -> dict[str, set[AudioId]]:
+    """Group the songs of paths by genre, leaving out files that were never read."""
+    genres: dict[str, set[AudioId]] = defaultdict(set)
+    for path, song in songs.items():
+        found = genres[genre_of(path)]
+        if song is not None:
+            found.add(song)
+    return genres
+
+
+def _without_new(songs: Mapping[RelPath, AudioId | None], plan: Plan) -> dict[RelPath, AudioId | None]:
+    """Leave out songs that are new, so that many of them do not make many lost ones look few."""
+    lost = {songs.get(path) for path in plan.vanished}
+    new = {file.path for file in plan.added if songs.get(file.path) not in lost}
+    return {path: song for path, song in songs.items() if path not in new}
+
+
+def _body(stamp: FileStamp) -> tuple[int, int, int]:
+    return stamp.size, stamp.mtime_ns, stamp.inode

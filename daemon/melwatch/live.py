@@ -1,0 +1,80 @@
+"""What the running daemon is at, as a value that `status` shows; kept in the manifest while it runs."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from melwatch.manifest.database import get_meta, set_meta, writing
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection
+
+_KEY = "live"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """A daemon's state in one word and one sentence, and how far it is."""
+
+    state: str
+    sentence: str = ""
+    watching: str = ""
+    overflows: int = 0
+    unsettled: list[dict[str, Any]] = field(default_factory=list)
+    progress: dict[str, Any] | None = None
+
+
+def save_live(db: Connection, live: Live, pid: int) -> None:
+    """Put it on record for others to see."""
+    with writing(db):
+        set_meta(db, _KEY, json.dumps({"pid": pid, **asdict(live)}))
+
+
+def forget_live(db: Connection) -> None:
+    """Leave nothing behind that looks like a running daemon."""
+    with writing(db):
+        db.execute("DELETE FROM meta WHERE key = ?", (_KEY,))
+
+
+def read_live(db: Connection) -> dict[str, Any] | None:
+    """Return what the daemon last said of itself, with its `pid`; None where none did."""
+    said = get_meta(db, _KEY)
+    return None if said is None else dict(json.loads(said))
+
+
+class LiveProgress:
+    """How far a pass is, as the value that `status` shows; written by one thread, read by another."""
+
+    def __init__(self) -> None:
+        self.value: dict[str, Any] | None = None
+        self._what, self._done, self._total, self._began_s = "", 0, 0, 0.0
+
+    def say(self, sentence: str) -> None:
+        """Tell nobody: what is worth a line is logged."""
+
+    def begin(self, what: str, total: int) -> None:
+        """Start counting."""
+        self._what, self._done, self._total, self._began_s = what, 0, total, time.monotonic()
+        self._publish()
+
+    def advance(self) -> None:
+        """Count one."""
+        self._done += 1
+        self._publish()
+
+    def end(self) -> None:
+        """Stop counting."""
+        self.value = None
+
+    def _publish(self) -> None:
+        rate = self._done / max(1e-3, time.monotonic() - self._began_s)
+        self.value = {
+            "what": self._what,
+            "done": self._done,
+            "total": self._total,
+            "songs_per_s": round(rate, 2),
+            "seconds_left": round((self._total - self._done) / rate, 1) if rate else None,
+        }

@@ -1,0 +1,284 @@
+"""The daemon: watch, schedule and requests in, one pass after another out, until told to stop.
+
+The loop here never touches the music: passes run on a thread of their own, since reading a dead
+network mount can hang for minutes. Only this module asks the clock.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from threading import Event
+from typing import TYPE_CHECKING
+
+from melwatch import control
+from melwatch.background import Background
+from melwatch.errors import DegradedError, RootOfflineError
+from melwatch.live import Live, LiveProgress, forget_live, save_live
+from melwatch.manifest import requests
+from melwatch.schedule import Task
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from sqlite3 import Connection
+
+    from melwatch.agenda import Agenda
+    from melwatch.face import Face
+    from melwatch.library.watch import Watch
+    from melwatch.pipeline import Passed
+    from melwatch.report import PassReport
+    from melwatch.schedule import Timetable
+    from melwatch.track import RelPath
+
+log = logging.getLogger(__name__)
+
+TICK_S = 1.0
+FINISH_S = 4.0
+"""How long the songs at hand may take once stopping has begun."""
+
+_SLEPT_S = 30.0
+_PROBE_S = 5.0
+_RETRY_FIRST_S, _RETRY_LONGEST_S = 5.0, 300.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Wishes:
+    """What the loop tells the pass that is under way, from one thread to the other."""
+
+    halt: Event = field(default_factory=Event)
+    """End early: begin no further song."""
+    publish: Event = field(default_factory=Event)
+    """Publish at the end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What the daemon can do, each piece on a thread of its own, since reading the root may hang."""
+
+    run_pass: Callable[[Wishes, datetime, frozenset[RelPath]], Passed]
+    run_task: Callable[[Task, datetime], None]
+    find_root: Callable[[], tuple[int, int] | None]
+
+
+class Runner:
+    """One library, one dataset, for months."""
+
+    def __init__(
+        self,
+        *,
+        db: Connection,
+        watch: Watch,
+        timetable: Timetable,
+        agenda: Agenda,
+        face: Face,
+        progress: LiveProgress,
+        work: Work,
+    ) -> None:
+        self.db, self.watch, self.timetable, self.agenda, self.face = db, watch, timetable, agenda, face
+        self.progress, self.work = progress, work
+        self.wishes = Wishes()
+        self.background: Background[Passed | None] = Background(watch.wake)
+        self.probe: Background[tuple[int, int] | None] = Background(lambda: None)
+        self.tasks: set[Task] = set()
+        self.closed: set[RelPath] = set()
+        self.report: PassReport | None = None
+        self.trouble: DegradedError | None = None
+        self.root_key: tuple[int, int] | None = None
+        self._is_stopping = Event()
+        self._is_rescan_asked = Event()
+        self._pass_began_s = self._probed_s = 0.0
+        self._retry_s = _RETRY_FIRST_S
+        self._drift_s = time.time() - time.monotonic()
+        self._saved: Live | None = None
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it was told to stop."""
+        return self._is_stopping.is_set()
+
+    def stop(self) -> None:
+        """Ask the daemon to end; safe from a signal handler, and from any thread."""
+        self._is_stopping.set()
+        self.wishes.halt.set()
+        self.watch.wake()
+
+    def rescan(self) -> None:
+        """Ask for a look at everything; safe from a signal handler, and from any thread."""
+        self._is_rescan_asked.set()
+        self.watch.wake()
+
+    def run(self) -> bool:
+        """Work until told to stop; return whether everything came to its end in time."""
+        self.watch.start()
+        self.timetable.start()
+        self.face.ready()
+        try:
+            while not self._is_stopping.is_set():
+                self.tick()
+                left_s = self.agenda.seconds_left(time.monotonic())
+                self.watch.wait(TICK_S if left_s is None else max(0.05, min(TICK_S, left_s)))
+            self.face.stopping()
+            return self.background.wait(FINISH_S)
+        finally:
+            self.timetable.stop()
+            self.watch.stop()
+            forget_live(self.db)
+
+    def tick(self) -> None:
+        """Take in what has happened, and begin what is due."""
+        now_s = time.monotonic()
+        self._notice_sleep(now_s)
+        self._probe_root(now_s)
+        self._take_hints(now_s)
+        for request in requests.waiting(self.db):
+            words = control.act_on(self, request, datetime.now(UTC))
+            requests.answer(self.db, request, words)
+        self.tasks |= self.timetable.take()
+        if self.background.is_done:
+            self._take_outcome(now_s)
+        if not self.background.is_busy:
+            self._begin_what_is_due(now_s)
+        elif self.agenda.is_publish_overdue(now_s, self._pass_began_s):
+            self.wishes.publish.set()
+            self.wishes.halt.set()
+        self._show()
+
+    def _notice_sleep(self, now_s: float) -> None:
+        """The monotonic clock stands still while the machine sleeps; then timers are late and events lost."""
+        drift_s = time.time() - now_s
+        if abs(drift_s - self._drift_s) > _SLEPT_S:
+            log.info("The clock has moved by %.0f s, as after sleep; looking at everything", drift_s - self._drift_s)
+            self.timetable.wakeup()
+            self.agenda.look_now(now_s)
+        self._drift_s = drift_s
+
+    def _probe_root(self, now_s: float) -> None:
+        """See now and then whether the root is still the same folder: no event tells that, and asking may hang."""
+        if self.probe.is_done:
+            found = self.probe.take()
+            if found != self.root_key and (self.report is not None or self.trouble is not None):
+                self.agenda.look_now(now_s)
+            self.root_key = found
+        if not self.probe.is_busy and now_s - self._probed_s >= _PROBE_S:
+            self._probed_s = now_s
+            self.probe.start(self.work.find_root)
+
+    def _take_hints(self, now_s: float) -> None:
+        self.watch.check(self.root_key)
+        hints = self.watch.take()
+        self.closed |= hints.closed
+        if hints.everything is not None:
+            log.info("Looking at everything: %s", hints.everything)
+            self.agenda.look_now(now_s)
+        elif hints.folders:
+            self.agenda.hint(now_s)
+        if self._is_rescan_asked.is_set():
+            self._is_rescan_asked.clear()
+            self.agenda.look_now(now_s)
+        if Task.RESCAN in self.tasks:
+            self.tasks.discard(Task.RESCAN)
+            self.agenda.look_now(now_s)
+        if Task.PUBLISH in self.tasks:
+            self.tasks.discard(Task.PUBLISH)
+            self.agenda.is_publish_asked = True
+
+    def _begin_what_is_due(self, now_s: float) -> None:
+        if control.pause_of(self.db, datetime.now(UTC)) is not None:
+            return
+        if self.agenda.is_look_due(now_s) or self.agenda.is_publish_due(now_s):
+            self._begin_pass(now_s)
+        elif self.tasks:
+            task = self.tasks.pop()
+            self.background.start(lambda: self.work.run_task(task, datetime.now(UTC)))
+
+    def _begin_pass(self, now_s: float) -> None:
+        self.wishes = Wishes()
+        if self.agenda.is_publish_due(now_s):
+            self.wishes.publish.set()
+        self.agenda.begin_look()
+        self._pass_began_s = now_s
+        wishes, closed, self.closed = self.wishes, frozenset(self.closed), set()
+        self.background.start(lambda: self.work.run_pass(wishes, datetime.now(UTC), closed))
+
+    def _take_outcome(self, now_s: float) -> None:
+        try:
+            passed = self.background.take()
+        except DegradedError as trouble:
+            self._note_trouble(trouble, now_s)
+            return
+        if passed is None:
+            return
+        if self.trouble is not None:
+            log.info("All is well again")
+        _log_pass(passed)
+        self.trouble, self.report, self._retry_s = None, passed.report, _RETRY_FIRST_S
+        self.root_key = passed.root.device, passed.root.inode
+        self.agenda.looked(
+            now_s,
+            took_s=passed.look_s,
+            again_in_s=0.0 if passed.is_interrupted else passed.look_again_in_s,
+            is_unpublished=passed.is_unpublished,
+        )
+        if passed.report.is_published or not passed.is_unpublished:
+            self.agenda.published()
+
+    def _note_trouble(self, trouble: DegradedError, now_s: float) -> None:
+        """Say it once, and try again after a while that grows."""
+        if self.trouble is None or self.trouble.what != trouble.what:
+            log.warning("%s. %s", trouble.what, trouble.hint)
+            self._retry_s = _RETRY_FIRST_S
+        self.trouble = trouble
+        self.agenda.look_at_s = now_s + self._retry_s
+        self._retry_s = min(_RETRY_LONGEST_S, self._retry_s * 2)
+
+    def _show(self) -> None:
+        """Keep on record what `status` tells, whenever it changes, and let the supervisor know that all goes on."""
+        live = self._live()
+        self.face.progress(live.sentence)
+        if live != self._saved:
+            save_live(self.db, live, os.getpid())
+            self._saved = live
+
+    def _live(self) -> Live:
+        report = self.report
+        state, sentence = self._state()
+        return Live(
+            state=state,
+            sentence=sentence,
+            watching=self.watch.reason or self.watch.mode.value,
+            overflows=self.watch.overflows,
+            unsettled=report.unsettled if report is not None else [],
+            progress=self.progress.value,
+        )
+
+    def _state(self) -> tuple[str, str]:
+        paused = control.pause_of(self.db, datetime.now(UTC))
+        if self.trouble is not None:
+            state = "root_offline" if isinstance(self.trouble, RootOfflineError) else "degraded"
+            return state, f"{self.trouble.what}. {self.trouble.hint}"
+        if self.background.is_busy:
+            progress = self.progress.value
+            if progress is not None:
+                return "extracting", f"{progress['done']} of {progress['total']} files"
+            return ("publishing", "") if self.wishes.publish.is_set() else ("scanning", "")
+        if paused is not None:
+            return "paused", f"Paused {paused}."
+        if self.report is not None and self.report.held is not None:
+            return "needs_confirmation", f"{self.report.held}. If it is meant, run `melwatch accept-deletions`."
+        return "idle", ""
+
+
+def _log_pass(passed: Passed) -> None:
+    """One line for a pass that did something."""
+    report = passed.report
+    if report.extracted or report.failed or report.vanished or report.is_published or report.held:
+        log.info(
+            "%d extracted, %d failed, %d vanished, %d still being written%s",
+            report.extracted, report.failed, report.vanished, len(report.unsettled),
+            f"; published version {report.version}" if report.is_published else "",
+        )  # fmt: skip
+    if report.held:
+        log.warning("%s. Nothing is removed; if it is meant, run `melwatch accept-deletions`", report.held)

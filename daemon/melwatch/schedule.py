@@ -1,0 +1,100 @@
+"""What happens at set times: rescans, publishing by the clock, collecting, verifying."""
+
+from __future__ import annotations
+
+import logging
+import re
+from enum import StrEnum
+from threading import Lock
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from apscheduler.triggers.base import BaseTrigger
+
+log = logging.getLogger(__name__)
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_INTERVAL = re.compile(r"(\d+)\s*([smhd])")
+_JITTER = 4
+"""An interval varies by up to a quarter, so that many machines do not wake one server at once."""
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+class Task(StrEnum):
+    """What can be due."""
+
+    RESCAN = "rescan"
+    PUBLISH = "publish"
+    GC = "gc"
+    VERIFY = "verify"
+
+
+class Timetable:
+    """Notes which tasks have become due, each once however often it was; nothing is done here."""
+
+    def __init__(self, when: Mapping[Task, str], wake: Callable[[], None]) -> None:
+        from apscheduler.schedulers.background import BackgroundScheduler
+
+        self._wake = wake
+        self._due: set[Task] = set()
+        self._lock = Lock()
+        self._scheduler = BackgroundScheduler(
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+        )
+        for task, times in when.items():
+            self._scheduler.add_job(self._note, trigger_of(times), args=[task], id=task)
+
+    def start(self) -> None:
+        """Begin to keep time."""
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """Keep time no longer."""
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
+
+    def take(self) -> set[Task]:
+        """Hand over what has become due since the last time."""
+        with self._lock:
+            due, self._due = self._due, set()
+        return due
+
+    def wakeup(self) -> None:
+        """Look at the clock again: after sleep the scheduler would wait for as long as the machine slept."""
+        if self._scheduler.running:
+            self._scheduler.wakeup()
+
+    def next_at(self, task: Task) -> str | None:
+        """Return when a task is due next, ISO 8601 in local time, if it has set times."""
+        job = self._scheduler.get_job(task)
+        at = getattr(job, "next_run_time", None)
+        return at.isoformat(timespec="seconds") if at is not None else None
+
+    def _note(self, task: Task) -> None:
+        with self._lock:
+            self._due.add(task)
+        self._wake()
+
+
+def trigger_of(times: str) -> BaseTrigger:
+    """Return the trigger for a cron expression of five fields, or an interval like `90m`.
+
+    Raises `ValueError` for anything else.
+    """
+    interval = _INTERVAL.fullmatch(times.strip())
+    if interval is not None:
+        from apscheduler.triggers.interval import IntervalTrigger
+
+        number, unit = int(interval[1]), interval[2]
+        if number < 1:
+            raise ValueError("an interval must be at least 1 s")
+        return IntervalTrigger(**{_UNITS[unit]: number}, jitter=number * _SECONDS[unit] // _JITTER or None)
+    from apscheduler.triggers.cron import CronTrigger
+
+    try:
+        return CronTrigger.from_crontab(times)
+    except ValueError as error:
+        raise ValueError(f"{times!r} is neither an interval like 90m nor a cron expression: {error}") from None

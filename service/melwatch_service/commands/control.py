@@ -1,0 +1,129 @@
+"""Commands that ask the running daemon for something; where none runs, those that can act themselves do."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from melwatch import status
+from melwatch.assemble import open_for_mending, open_for_reading, open_to_ask
+from melwatch.errors import ConfigError, DegradedError, LockedError
+from melwatch.look import accept_root
+from melwatch.manifest import requests, tracks
+from melwatch.manifest.requests import Ask
+from melwatch_service.commands.app import Given, command, utc_now
+from melwatch_service.commands.sync import run_one_pass
+from melwatch_service.tell import tell
+
+if TYPE_CHECKING:
+    from melwatch.workshop import Workshop
+
+_ANSWERED_WITHIN_S = 15.0
+_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+@command()
+def rescan(given: Given) -> None:
+    """Look at the whole library now."""
+    shop = given.workshop()
+    if not told_by_daemon(shop, Ask.RESCAN):
+        run_one_pass(shop)
+
+
+@command()
+def publish(given: Given) -> None:
+    """Publish what there is now, without waiting for quiet."""
+    shop = given.workshop()
+    if not told_by_daemon(shop, Ask.PUBLISH):
+        run_one_pass(shop)
+
+
+@command()
+def pause(
+    given: Given,
+    *,
+    for_: Annotated[str, typer.Option("--for", metavar="TIME", help="For how long: 30m, 2h, 1d.")] = "",
+) -> None:
+    """Let the daemon rest: it finishes the songs at hand and begins no others."""
+    _require_told(given.workshop(), Ask.PAUSE, str(_seconds(for_)) if for_ else "")
+
+
+@command()
+def resume(given: Given) -> None:
+    """Let the daemon go on after `pause`."""
+    _require_told(given.workshop(), Ask.RESUME)
+
+
+@command()
+def retry(
+    given: Given,
+    path: Annotated[Path | None, typer.Argument(help="One file; without it, every failed one.")] = None,
+) -> None:
+    """Let failed songs be tried again."""
+    shop = given.workshop()
+    relative = status.relative_path(shop, path) if path is not None else None
+    if path is not None and relative is None:
+        raise ConfigError(f"{path} does not lie below the music root")
+    which = relative.hex() if relative is not None else ""
+    if told_by_daemon(shop, Ask.RETRY, which):
+        return
+    with open_for_mending(shop, utc_now()) as db:
+        number = tracks.forget_failures(db, tracks.songs_at(db, which))
+    tell([f"{number:,} failed songs will be tried again by the next `melwatch sync`."])
+
+
+@command("accept-deletions")
+def accept_deletions(given: Given) -> None:
+    """Confirm that the songs that have vanished are meant to be gone."""
+    shop = given.workshop()
+    if told_by_daemon(shop, Ask.ACCEPT_DELETIONS):
+        return
+    with open_for_mending(shop, utc_now()) as db:
+        number = tracks.accept_deletions(db)
+    tell([f"{number:,} deletions go ahead with the next `melwatch sync`."])
+
+
+@command("accept-root")
+def accept_the_root(given: Given) -> None:
+    """Confirm that what lies at the music root now is the library."""
+    shop = given.workshop()
+    if told_by_daemon(shop, Ask.ACCEPT_ROOT):
+        return
+    with open_for_mending(shop, utc_now()) as db:
+        accept_root(db)
+    tell(["The next `melwatch sync` takes what lies at the music root for the library."])
+
+
+def told_by_daemon(shop: Workshop, kind: Ask, argument: str = "") -> bool:
+    """Have the running daemon take a request, and print what it says; False where none is running."""
+    if not status.is_daemon_running(shop):
+        return False
+    with open_to_ask(shop) as db:
+        number = requests.ask(db, kind, argument, utc_now().isoformat())
+        until_s = time.monotonic() + _ANSWERED_WITHIN_S
+        while time.monotonic() < until_s:
+            words = requests.answer_to(db, number)
+            if words is not None:
+                tell([words])
+                return True
+            time.sleep(0.1)
+        requests.withdraw(db, number)
+    raise DegradedError("The running melwatch does not answer", "`melwatch status` tells what it is at.")
+
+
+def _require_told(shop: Workshop, kind: Ask, argument: str = "") -> None:
+    with open_for_reading(shop):
+        pass
+    if not told_by_daemon(shop, kind, argument):
+        raise LockedError("No melwatch is running on this dataset", "`melwatch run` starts one.")
+
+
+def _seconds(text: str) -> float:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd])", text.strip())
+    if found is None:
+        raise ConfigError(f"{text!r} is no length of time", "Write it like 30m, 2h or 1d.")
+    return float(found[1]) * _UNITS_S[found[2]]

@@ -1,0 +1,37 @@
+"""`melwatch run`: the daemon in the foreground."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from melwatch import system
+from melwatch.assemble import open_runner
+from melwatch.face import Console
+from melwatch_service.commands.app import Given, command, utc_now
+
+if TYPE_CHECKING:
+    from melwatch.runner import Runner
+
+
+@command()
+def run(given: Given) -> None:
+    """Keep the dataset in step with the music until told to stop.
+
+    Songs dropped into genre folders are taken in once they stand still, and published when it has
+    been quiet for a while. Ctrl-C (or SIGTERM) finishes the songs at hand and stops; once more cuts
+    it short. SIGHUP looks at everything. Example: melwatch run --music ~/Music
+    """
+    shop = given.workshop()
+    with open_runner(shop, Console(), utc_now()) as runner:
+        system.handle_signals(stop=lambda: _stop(runner), rescan=runner.rescan)
+        is_clean = runner.run()
+    if not is_clean:
+        # A pass that is still at work may be ended anywhere; the next start goes on from there.
+        os._exit(0)
+
+
+def _stop(runner: Runner) -> None:
+    if runner.is_stopping:
+        os._exit(130)
+    runner.stop()
