@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_POLL_S = 60.0
+"""How often to look at a local root that cannot be watched."""
+
 _HOURLY, _NIGHTLY = "1h", "0 3 * * *"
 """How often to look at everything: a network root's disks may sleep."""
 
@@ -134,6 +137,7 @@ def open_runner(shop: Workshop, face: Face, now: datetime) -> Iterator[Runner]:
             ),
             face=face,
             progress=progress,
+            poll_s=None if is_remote else _POLL_S,
             work=Work(
                 run_pass=lambda wishes, now, closed: _run_pass(shop, progress, patience, wishes, now, closed),
                 find_root=lambda: _find_root(shop.root),

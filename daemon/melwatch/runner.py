@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from melwatch import control
 from melwatch.background import Background
 from melwatch.errors import DegradedError, RootOfflineError
+from melwatch.library.watch import Mode
 from melwatch.live import Live, LiveProgress, forget_live, save_live
 from melwatch.manifest import requests
 from melwatch.schedule import Task
@@ -76,9 +77,10 @@ class Runner:
         face: Face,
         progress: LiveProgress,
         work: Work,
+        poll_s: float | None = None,
     ) -> None:
         self.db, self.watch, self.timetable, self.agenda, self.face = db, watch, timetable, agenda, face
-        self.progress, self.work = progress, work
+        self.progress, self.work, self.poll_s = progress, work, poll_s
         self.wishes = Wishes()
         self.background: Background[Passed | None] = Background(watch.wake)
         self.probe: Background[tuple[int, int] | None] = Background(lambda: None)
@@ -175,6 +177,9 @@ class Runner:
             self.agenda.look_now(now_s)
         elif hints.folders:
             self.agenda.hint(now_s)
+        is_blind = self.poll_s is not None and self.watch.mode is Mode.POLLING
+        if is_blind and not self.background.is_busy and now_s - self._pass_began_s >= (self.poll_s or 0):
+            self.agenda.look_now(now_s)
         if self._is_rescan_asked.is_set():
             self._is_rescan_asked.clear()
             self.agenda.look_now(now_s)

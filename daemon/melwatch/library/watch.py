@@ -118,7 +118,7 @@ class Watch:
             self._end(f"polling because {lost}")
             self._basket.add_everything(f"the watch was lost: {lost}")
             self._postpone()
-        has_come = root_key is not None and self._key is None
+        has_come = root_key is not None and root_key != self._key
         self._key = root_key
         if has_come or self._clock() >= self._retry_at_s:
             self._try()

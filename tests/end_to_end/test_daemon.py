@@ -1,0 +1,273 @@
+"""`melwatch run` on real files, from outside: what is dropped in turns up in the dataset, and nothing is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+from datasets import load_from_disk
+
+from building import library, songs, tone
+from running import Rig
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+pytestmark = [
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(sys.platform == "win32", reason="ends the daemon with a signal"),
+]
+
+QUICK = {"MELWATCH_WATCH__SETTLE_S": "1", "MELWATCH_SCHEDULE__QUIET_S": "1"}
+
+
+class Daemon:
+    """A running `melwatch run`, and what can be seen of it from outside."""
+
+    def __init__(self, rig: Rig, process: subprocess.Popen[bytes]) -> None:
+        self.rig = rig
+        self.process = process
+
+    def songs(self) -> set[str]:
+        """Return the songs in the dataset as a reader finds it, below the music root."""
+        try:
+            opened = load_from_disk(str(self.rig.dataset / "music_lib"))
+        except FileNotFoundError:
+            return set()
+        return {os.path.relpath(path, self.rig.music) for part in opened.values() for path in part["paths"]}
+
+    def wait_for(self, condition: Callable[[], bool], timeout_s: float = 60) -> None:
+        """Wait until something holds."""
+        until_s = time.monotonic() + timeout_s
+        while not condition():
+            assert self.process.poll() is None, self.log()
+            assert time.monotonic() < until_s, self.log()
+            time.sleep(0.1)
+
+    def wait_for_songs(self, *names: str, timeout_s: float = 60) -> None:
+        """Wait until the dataset holds just these songs."""
+        self.wait_for(lambda: self.songs() == set(names), timeout_s)
+
+    def wait_for_state(self, state: str) -> dict[str, Any]:
+        """Wait until `status` says so; return all that it says."""
+        self.wait_for(lambda: self.rig.status()["state"] == state)
+        return self.rig.status()
+
+    def log(self) -> str:
+        """Return what the daemon has said so far."""
+        return (self.rig.state.parent / "daemon.log").read_text(encoding="utf-8")
+
+    def extracted(self) -> int:
+        """Return how many songs were extracted in all, by its own account."""
+        return sum(int(line.split()[1]) for line in self.log().splitlines() if " extracted, " in line)
+
+
+@contextmanager
+def running(rig: Rig) -> Iterator[Daemon]:
+    """Run the daemon for as long as the block lasts; it must then end by itself, soon and well."""
+    log = rig.state.parent / "daemon.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(rig.command("run"), stderr=out, env={**os.environ, **QUICK, **rig.environment})
+    daemon = Daemon(rig, process)
+    try:
+        daemon.wait_for(lambda: "is running" in daemon.log())
+        yield daemon
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0, daemon.log()
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Rig:
+    """A library of two genres, nothing known of it."""
+    rig = Rig.at(tmp_path)
+    library(rig.music, {"Rock": songs(6), "Jazz": songs(6, first=20)})
+    return rig
+
+
+ROCK = tuple(f"Rock/{n:02}.mp3" for n in range(6))
+JAZZ = tuple(f"Jazz/{n:02}.mp3" for n in range(20, 26))
+
+
+def test_what_is_dropped_in_is_published_and_nothing_else_is_done(rig: Rig) -> None:
+    """A song, a renamed song and a song that is gone show within seconds; only the new one was extracted."""
+    with running(rig) as daemon:
+        daemon.wait_for_songs(*ROCK, *JAZZ)
+        (rig.music / "Rock" / "new.mp3").write_bytes(tone(900))
+        daemon.wait_for_songs("Rock/new.mp3", *ROCK, *JAZZ)
+        (rig.music / "Rock" / "new.mp3").rename(rig.music / "Jazz" / "moved.mp3")
+        daemon.wait_for_songs("Jazz/moved.mp3", *ROCK, *JAZZ)
+        (rig.music / "Jazz" / "moved.mp3").unlink()
+        daemon.wait_for_songs(*ROCK, *JAZZ)
+        assert daemon.extracted() == 13
+    assert rig.status()["state"] == "idle"
+
+
+def test_a_song_that_is_copied_slowly_is_taken_once_and_whole(rig: Rig) -> None:
+    """Its size preallocated, its time set back at the end: it is extracted after it is complete, and once."""
+    whole = tone(700, 30.0)
+    with running(rig) as daemon:
+        daemon.wait_for_songs(*ROCK, *JAZZ)
+        with (rig.music / "Rock" / "slow.mp3").open("wb") as file:
+            file.truncate(len(whole))
+            for start in range(0, len(whole), len(whole) // 8 + 1):
+                file.write(whole[start : start + len(whole) // 8 + 1])
+                file.flush()
+                time.sleep(1.5)  # longer than it takes to settle: only that it is open tells
+                assert "Rock/slow.mp3" not in daemon.songs()
+        os.utime(rig.music / "Rock" / "slow.mp3", (1e9, 1e9))
+        daemon.wait_for_songs("Rock/slow.mp3", *ROCK, *JAZZ)
+        assert daemon.extracted() == 13
+
+
+def test_much_that_vanishes_waits_for_a_person(rig: Rig) -> None:
+    """A whole genre that is gone stays in the dataset until that is accepted, and until then may come back."""
+    with running(rig) as daemon:
+        daemon.wait_for_songs(*ROCK, *JAZZ)
+        (rig.music / "Jazz").rename(rig.music.parent / "aside")
+        status = daemon.wait_for_state("needs_confirmation")
+        assert status["held_deletions"] == 6
+        assert daemon.songs() == {*ROCK, *JAZZ}
+        (rig.music.parent / "aside").rename(rig.music / "Jazz")
+        daemon.wait_for_state("idle")
+        shutil.rmtree(rig.music / "Jazz")
+        daemon.wait_for_state("needs_confirmation")
+        assert "6 deletions" in rig.run("accept-deletions")
+        daemon.wait_for_songs(*ROCK)
+
+
+@pytest.mark.parametrize("how", ["renamed away", "emptied", "exchanged"])
+def test_a_root_that_is_not_there_deletes_nothing(rig: Rig, how: str) -> None:
+    """The state says so, the dataset stays, and all goes on when the root is back."""
+    aside = rig.music.parent / "aside"
+    with running(rig) as daemon:
+        daemon.wait_for_songs(*ROCK, *JAZZ)
+        rig.music.rename(aside)
+        if how != "renamed away":
+            rig.music.mkdir()
+        if how == "exchanged":
+            library(rig.music, {"Other": songs(3, first=60)})
+        daemon.wait_for_state("root_offline")
+        assert daemon.songs() == {*ROCK, *JAZZ}
+        if rig.music.exists():
+            shutil.rmtree(rig.music)
+        aside.rename(rig.music)
+        daemon.wait_for_state("idle")
+        (rig.music / "Rock" / "new.mp3").write_bytes(tone(900))
+        daemon.wait_for_songs("Rock/new.mp3", *ROCK, *JAZZ)
+        assert daemon.extracted() == 13
+
+
+def test_requests_are_taken_and_answered(rig: Rig) -> None:
+    """Pause, resume, rescan and publish talk to the daemon; a second one and a sync are refused, naming it."""
+    with running(rig) as daemon:
+        daemon.wait_for_songs(*ROCK, *JAZZ)
+        assert "Paused" in rig.run("pause", "--for", "1h")
+        daemon.wait_for_state("paused")
+        (rig.music / "Rock" / "new.mp3").write_bytes(tone(900))
+        rig.run("rescan")
+        assert rig.status()["state"] == "paused"
+        assert "Rock/new.mp3" not in daemon.songs()
+        rig.run("resume")
+        rig.run("publish")
+        daemon.wait_for_songs("Rock/new.mp3", *ROCK, *JAZZ)
+        rig.run("run", expect=3)
+        rig.run("sync", expect=3)
+    rig.run("pause", expect=3)
+    rig.run("rescan")
+
+
+def test_stopping_in_the_middle_costs_nothing(tmp_path: Path) -> None:
+    """A daemon that is told to stop in a long extraction does so at once, and the next one goes on from there."""
+    rig = Rig.at(tmp_path)
+    library(rig.music, {"Rock": {f"{n:02}.mp3": tone(100 + n, 30.0) for n in range(60)}})
+    rig.environment["MELWATCH_WORKERS__PROCESSES"] = "1"
+    with running(rig) as daemon:
+        daemon.wait_for(lambda: rig.status()["progress"] is not None)
+        began_s = time.monotonic()
+    assert time.monotonic() - began_s < 6
+    assert rig.status()["tracks"]["failed"] == 0
+    done = rig.status()["tracks"]["ready"]
+    with running(rig) as daemon:
+        daemon.wait_for(lambda: len(daemon.songs()) == 60)
+        assert daemon.extracted() <= 60 - done
+
+
+@pytest.mark.slow
+def test_sixty_songs_moved_about_are_extracted_once(rig: Rig) -> None:
+    """A folder moved in, renamed, moved to another genre and moved out again: 60 extractions in all."""
+    rig.environment["MELWATCH_DELETIONS__MAX_TRACKS"] = "1000"
+    album = rig.music.parent / "album"
+    library(album, {f"{n:02}.mp3": tone(300 + 7 * n) for n in range(60)})
+    names = [f"{n:02}.mp3" for n in range(60)]
+    with running(rig) as daemon:
+        daemon.wait_for_songs(*ROCK, *JAZZ)
+        places = [rig.music / "Rock" / "Album", rig.music / "Rock" / "Renamed", rig.music / "Jazz" / "Renamed"]
+        for source, target in zip([album, *places], places, strict=False):
+            source.rename(target)
+            daemon.wait_for_songs(*ROCK, *JAZZ, *(f"{target.relative_to(rig.music)}/{name}" for name in names))
+        places[-1].rename(album)
+        daemon.wait_for_songs(*ROCK, *JAZZ)
+        assert daemon.extracted() == 12 + 60
+
+
+def test_an_idle_daemon_is_light(rig: Rig) -> None:
+    """One process, no more than 80 MB, hardly any processor time, and nothing heavy imported."""
+    with running(rig) as daemon:
+        daemon.wait_for_songs(*ROCK, *JAZZ)
+        daemon.wait_for_state("idle")
+        process = psutil.Process(daemon.process.pid)
+        daemon.wait_for(lambda: not process.children())
+        before, began_s = process.cpu_times(), time.monotonic()
+        time.sleep(5)
+        used_s = sum(process.cpu_times()[:2]) - sum(before[:2])
+        assert used_s / (time.monotonic() - began_s) < 0.03
+        assert process.memory_info().rss < 80_000_000
+        mapped = {os.path.basename(part.path) for part in process.memory_maps()}
+        assert not {name for name in mapped if name.startswith(("libtorch", "libarrow", "_multiarray_umath"))}
+
+
+@pytest.mark.slow
+def test_readers_never_see_half_a_version(rig: Rig) -> None:
+    """While versions are published one after another, every reader opens one whole version."""
+    reader = (
+        "import sys, json, melwatch\n"
+        "from datasets import load_from_disk\n"
+        "seen = set()\n"
+        "while True:\n"
+        "    opened = melwatch.load(sys.argv[1])\n"
+        "    splits = [set(part['paths']) for part in opened.values()]\n"
+        "    assert sum(map(len, splits)) == len(set().union(*splits))\n"
+        "    load_from_disk(sys.argv[1] + '/music_lib')\n"
+        "    seen.add(melwatch.current_version(sys.argv[1]))\n"
+        "    print(json.dumps(sorted(seen)), flush=True)\n"
+    )
+    with running(rig) as daemon:
+        daemon.wait_for_songs(*ROCK, *JAZZ)
+        first = load_from_disk(str(rig.dataset / "music_lib"))["train"]
+        rows = list(first[:]["paths"])
+        watcher = subprocess.Popen(
+            [sys.executable, "-c", reader, str(rig.dataset)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        try:
+            for number in range(8):
+                (rig.music / "Rock" / f"new {number}.mp3").write_bytes(tone(900 + number))
+                daemon.wait_for(lambda number=number: f"Rock/new {number}.mp3" in daemon.songs())
+                assert watcher.poll() is None, watcher.communicate()[1].decode()
+        finally:
+            watcher.terminate()
+            told = watcher.communicate()[0].decode().splitlines()
+        assert len(json.loads(told[-2])) > 4
+        assert list(first[:]["paths"]) == rows
