@@ -140,6 +140,7 @@ def open_runner(shop: Workshop, face: Face, now: datetime) -> Iterator[Runner]:
             poll_s=None if is_remote else _POLL_S,
             work=Work(
                 run_pass=lambda wishes, now, closed: _run_pass(shop, progress, patience, wishes, now, closed),
+                why_rest=lambda: _why_rest(shop.config.workers.on_battery),
                 find_root=lambda: _find_root(shop.root),
                 run_task=lambda task, now: _run_task(shop, task, now),
             ),
@@ -168,6 +169,10 @@ def _run_pass(
             return pipeline.run_pass(now, may_publish=wishes.publish.is_set, closed=closed)
     finally:
         system.stop_child_server()
+
+
+def _why_rest(on_battery: str) -> str | None:
+    return "Paused while on battery." if on_battery == "pause" and system.is_on_battery() else None
 
 
 def _find_root(root: bytes) -> tuple[int, int] | None:

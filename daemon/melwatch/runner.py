@@ -62,6 +62,8 @@ class Work:
     run_pass: Callable[[Wishes, datetime, frozenset[RelPath]], Passed]
     run_task: Callable[[Task, datetime], None]
     find_root: Callable[[], tuple[int, int] | None]
+    why_rest: Callable[[], str | None]
+    """Why the machine should not be worked now, if so."""
 
 
 class Runner:
@@ -191,13 +193,18 @@ class Runner:
             self.agenda.is_publish_asked = True
 
     def _begin_what_is_due(self, now_s: float) -> None:
-        if control.pause_of(self.db, datetime.now(UTC)) is not None:
+        if self._why_paused() is not None:
             return
         if self.agenda.is_look_due(now_s) or self.agenda.is_publish_due(now_s):
             self._begin_pass(now_s)
         elif self.tasks:
             task = self.tasks.pop()
             self.background.start(lambda: self.work.run_task(task, datetime.now(UTC)))
+
+    def _why_paused(self) -> str | None:
+        """Say why nothing is begun, though it may be due."""
+        paused = control.pause_of(self.db, datetime.now(UTC))
+        return f"Paused {paused}." if paused is not None else self.work.why_rest()
 
     def _begin_pass(self, now_s: float) -> None:
         self.wishes = Wishes()
@@ -260,7 +267,7 @@ class Runner:
         )
 
     def _state(self) -> tuple[str, str]:
-        paused = control.pause_of(self.db, datetime.now(UTC))
+        paused = self._why_paused()
         if self.trouble is not None:
             state = "root_offline" if isinstance(self.trouble, RootOfflineError) else "degraded"
             return state, f"{self.trouble.what}. {self.trouble.hint}"
@@ -270,7 +277,7 @@ class Runner:
                 return "extracting", f"{progress['done']} of {progress['total']} files"
             return ("publishing", "") if self.wishes.publish.is_set() else ("scanning", "")
         if paused is not None:
-            return "paused", f"Paused {paused}."
+            return "paused", paused
         if self.report is not None and self.report.held is not None:
             return "needs_confirmation", f"{self.report.held}. If it is meant, run `melwatch accept-deletions`."
         return "idle", ""

@@ -207,6 +207,14 @@ def limit_memory(megabytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
 
 
+def is_on_battery() -> bool:
+    """Whether the machine runs on battery, where the system tells."""
+    import psutil
+
+    battery = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
+    return battery is not None and battery.power_plugged is False
+
+
 def keep_freed_memory() -> None:
     """Have this process keep memory that it frees, for the next song: to get it anew costs page faults."""
     if sys.platform == "linux":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,22 +24,58 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")
 
 
 @command("status")
-def show_status(given: Given, *, as_json: AsJson = False) -> None:
-    """Tell how things stand: version, tracks, genres, the last pass."""
+def show_status(
+    given: Given,
+    *,
+    as_json: AsJson = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Tell it again every second, until Ctrl-C.")] = False,
+) -> None:
+    """Tell how things stand: what the daemon is at, version, tracks, genres, the last pass."""
     shop = given.workshop()
-    with open_for_reading(shop) as db:
-        facts = status.overview(shop, db)
-    if as_json:
-        print_json(facts)
-    else:
-        tell(_status_lines(facts))
+    while True:
+        with open_for_reading(shop) as db:
+            facts = status.overview(shop, db)
+        if watch and sys.stdout.isatty():
+            _clear_screen()
+        if as_json:
+            print_json(facts)
+        else:
+            tell(_status_lines(facts))
+        if not watch:
+            return
+        sys.stdout.flush()
+        time.sleep(1)
+
+
+def _clear_screen() -> None:
+    from rich.console import Console
+
+    Console().clear()
+
+
+def _daemon_lines(facts: dict[str, Any]) -> list[str]:
+    """What a running daemon says of itself; nothing where none is running."""
+    if facts["pid"] is None:
+        return []
+    lost = f"; events were lost {facts['event_overflows']:,} times" if facts["event_overflows"] else ""
+    lines = [f"Daemon   process {facts['pid']}, {printable(facts['watching'])}{lost}"]
+    progress = facts["progress"]
+    if progress is not None and progress["seconds_left"] is not None:
+        lines.append(
+            f"{progress['what']:8} {progress['done']:,} of {progress['total']:,}, "
+            f"{progress['songs_per_s']:.1f} songs/s, about {progress['seconds_left']:,.0f} s left"
+        )
+    return lines + [
+        f"Waiting  {printable(file['path'])}: {file['what']} (for {file['age_s']:.0f} s)" for file in facts["unsettled"]
+    ]
 
 
 def _status_lines(facts: dict[str, Any]) -> list[str]:
     counts = facts["tracks"]
     version = f"version {facts['version']} of {facts['published_at']}" if facts["version"] else "nothing published yet"
     lines = [
-        f"State    {facts['state']}",
+        f"State    {facts['state']}" + (f": {printable(facts['sentence'])}" if facts["sentence"] else ""),
+        *_daemon_lines(facts),
         f"Music    {printable(facts['music'])}",
         f"Dataset  {printable(facts['dataset'])}: {version}",
         (
