@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from melwatch import mounts, publication, system
 from melwatch.agenda import Agenda
 from melwatch.dataset.layout import DatasetFolder, read_current
-from melwatch.errors import ConfigError
+from melwatch.errors import ConfigError, DegradedError, RootOfflineError
 from melwatch.intake import Patience
 from melwatch.library.root import read_root
 from melwatch.library.rules import Rules
@@ -126,7 +126,7 @@ def open_runner(shop: Workshop, face: Face, now: datetime) -> Iterator[Runner]:
     }
     watch = Watch(shop.root, mode=watching.mode)
     progress = LiveProgress()
-    patience = Patience(settling=Settling(watching.settle_s))
+    patience = Patience(settling=Settling(watching.settle_s), gone_s=max(watching.settle_s, schedule.quiet_s))
     with open_for_work(shop, now) as db:
         yield Runner(
             db=db,
@@ -164,11 +164,24 @@ def _run_pass(
 ) -> Passed:
     """One pass of the daemon, on a thread of its own with a connection of its own."""
     try:
-        with open_manifest(shop.state.path) as db:
+        with _degrading(), open_manifest(shop.state.path) as db:
             pipeline = Pipeline(shop, db, progress, patience, wishes.halt)
             return pipeline.run_pass(now, may_publish=wishes.publish.is_set, closed=closed)
     finally:
         system.stop_child_server()
+
+
+@contextmanager
+def _degrading() -> Iterator[None]:
+    """Have the daemon wait where a command would give up: for a root to be mounted, for a disk to recover."""
+    try:
+        yield
+    except ConfigError as error:
+        raise RootOfflineError(error.what, "It is looked for again and again.") from error
+    except OSError as error:
+        if not system.is_passing(error):
+            raise
+        raise DegradedError(f"{error.filename or 'A disk'}: {error.strerror}", "It is tried again.") from error
 
 
 def _why_rest(on_battery: str) -> str | None:

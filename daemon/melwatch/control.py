@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,6 @@ _UNTIL_RESUMED = "resume"
 
 def act_on(runner: Runner, request: Request, now: datetime) -> str:
     """Carry out one request; return what to tell the person."""
-    now_s = time.monotonic()
     match request.kind:
         case Ask.PAUSE:
             return _pause(runner, request.argument, now)
@@ -34,7 +32,9 @@ def act_on(runner: Runner, request: Request, now: datetime) -> str:
         case Ask.PUBLISH:
             runner.agenda.is_publish_asked = True
             runner.wishes.publish.set()
-            words = "It is published as soon as the library has been looked at."
+            paused = pause_of(runner.db, now)
+            when = "as soon as the library has been looked at" if paused is None else f"after the pause {paused}"
+            words = f"It is published {when}."
         case Ask.RETRY:
             number = tracks.forget_failures(runner.db, tracks.songs_at(runner.db, request.argument))
             words = f"{number:,} failed songs are tried again."
@@ -45,7 +45,7 @@ def act_on(runner: Runner, request: Request, now: datetime) -> str:
             words = "What lies at the music root now is taken for the library."
         case Ask.RESCAN:
             words = "The library is looked at."
-    runner.agenda.look_now(now_s)
+    runner.look_now()
     return words
 
 

@@ -70,26 +70,28 @@ def extract_all(
     """
     recorder = _Recorder(db, setup, now)
     sizes = {file.path: file.stamp.size for file in files}
-    progress.begin("Extracting", len(files))
     started = time.monotonic()
     start_children_server()
     lost: list[Done[RelPath, Examined]] = []
-    with Workers[RelPath](
-        processes=min(settings.processes, len(files)),
-        timeout_s=lambda path: settings.timeout_s + sizes[path] / SLOWEST_BYTES_PER_SECOND,
-        initializer=set_up,
-        initargs=(setup,),
-    ) as workers:
-        for done in workers.map(examine, sizes, halt):
-            if done.loss is not None:
-                lost.append(done)
-                continue
-            recorder.record(done)
-            progress.advance()
-        if halt is None or not halt.is_set():
-            _try_again(workers, lost, recorder, progress)
+    progress.begin("Extracting", len(files))
+    try:
+        with Workers[RelPath](
+            processes=min(settings.processes, len(files)),
+            timeout_s=lambda path: settings.timeout_s + sizes[path] / SLOWEST_BYTES_PER_SECOND,
+            initializer=set_up,
+            initargs=(setup,),
+        ) as workers:
+            for done in workers.map(examine, sizes, halt):
+                if done.loss is not None:
+                    lost.append(done)
+                    continue
+                recorder.record(done)
+                progress.advance()
+            if halt is None or not halt.is_set():
+                _try_again(workers, lost, recorder, progress)
+    finally:
+        progress.end()
     _note_pace(db, len(recorder.tally.extracted), (time.monotonic() - started) * settings.processes)
-    progress.end()
     return recorder.tally
 
 

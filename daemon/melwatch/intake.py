@@ -59,12 +59,27 @@ class Patience:
     """What is remembered from look to look of files that are not what they will be."""
 
     settling: Settling
+    gone_s: float
+    """How long nothing more must have vanished before what has is taken for gone."""
     missing_since_s: dict[RelPath, float] = field(default_factory=dict)
 
-    def still_missing(self, vanished: Collection[RelPath], now_s: float) -> frozenset[RelPath]:
-        """Return which vanished files have not been missing for long."""
-        self.missing_since_s = {path: self.missing_since_s.get(path, now_s) for path in vanished}
-        return frozenset(path for path, since_s in self.missing_since_s.items() if now_s - since_s < _POSTPONED_S)
+    def recently_missing(
+        self, removed: Collection[RelPath], now_s: float, *, may_move: bool
+    ) -> tuple[frozenset[RelPath], float]:
+        """Return what is still to be waited for, and for how long.
+
+        That is all of it while more keeps vanishing, and each for a while where it `may_move`:
+        where files are being written that could turn out to be the same songs.
+        """
+        self.missing_since_s = {path: self.missing_since_s.get(path, now_s) for path in removed}
+        wait_s = max(self.missing_since_s.values()) + self.gone_s - now_s
+        if wait_s > 0:
+            return frozenset(removed), wait_s
+        if not may_move:
+            return frozenset(), 0.0
+        until_s = {path: since_s + _POSTPONED_S for path, since_s in self.missing_since_s.items()}
+        recent = {path: time_s - now_s for path, time_s in until_s.items() if time_s > now_s}
+        return frozenset(recent), min(recent.values(), default=0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,21 +143,34 @@ class Intake:
 
     def _forget(self, taken: Taken) -> None:
         """Take what has vanished off the record, unless that needs a person or may yet turn out to be a move."""
-        vanished = set(taken.plan.vanished)
-        if self.patience is not None:
-            missing = self.patience.still_missing(vanished, time.monotonic())
-            taken.kept = missing if taken.unsettled else frozenset()
+        vanished = frozenset(taken.plan.vanished)
         songs = tracks.songs_by_path(self.db)
-        accepted = tracks.gone(self.db, "accepted") & vanished
-        gone = vanished - taken.kept
+        alive = {song for path, song in songs.items() if path not in vanished}
+        removed = frozenset(path for path in vanished if songs.get(path) is None or songs[path] not in alive)
+        kept = self._may_come_back(removed, taken)
+        accepted = tracks.gone(self.db, "accepted") & removed
+        held = (tracks.gone(self.db) & removed) - accepted
+        gone = (removed - kept) | held
         taken.held = held_deletions(brake_policy(self.shop), _without_new(songs, taken.plan), gone, accepted)
         if taken.held is not None:
-            taken.kept |= gone - accepted
+            held |= gone - accepted
+        elif held:
+            taken.held = f"{len(held)} tracks have vanished"
+        taken.kept = kept | held
         with writing(self.db):
-            if taken.held is not None:
-                tracks.hold(self.db, gone - accepted)
+            tracks.hold(self.db, held)
             tracks.note_returned(self.db, vanished)
             self._forget_tracks(sorted(vanished - taken.kept), songs, taken)
+
+    def _may_come_back(self, removed: frozenset[RelPath], taken: Taken) -> frozenset[RelPath]:
+        """Return what is not forgotten yet: removals are judged together, when no more of them come in."""
+        if self.patience is None or not removed:
+            return frozenset()
+        recent, wait_s = self.patience.recently_missing(removed, time.monotonic(), may_move=bool(taken.unsettled))
+        if recent:
+            again_s = taken.look_again_in_s
+            taken.look_again_in_s = wait_s if again_s is None else min(again_s, wait_s)
+        return recent
 
     def _forget_tracks(self, paths: Sequence[RelPath], songs: Mapping[RelPath, AudioId | None], taken: Taken) -> None:
         """Forget tracks; a genre whose songs are there under another name is renamed."""

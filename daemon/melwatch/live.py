@@ -7,10 +7,15 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from melwatch.errors import RootOfflineError
 from melwatch.manifest.database import get_meta, set_meta, writing
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
+
+    from melwatch.errors import MelwatchError
+    from melwatch.library.watch import Watch
+    from melwatch.report import PassReport
 
 _KEY = "live"
 
@@ -25,6 +30,39 @@ class Live:
     overflows: int = 0
     unsettled: list[dict[str, Any]] = field(default_factory=list)
     progress: dict[str, Any] | None = None
+
+
+def live_now(
+    *,
+    trouble: MelwatchError | None,
+    paused: str | None,
+    progress: dict[str, Any] | None,
+    is_busy: bool,
+    is_publishing: bool,
+    report: PassReport | None,
+    watch: Watch,
+) -> Live:
+    """Sum up what a daemon is at: what keeps it from working comes first."""
+    state, sentence = "idle", ""
+    if trouble is not None:
+        state = "root_offline" if isinstance(trouble, RootOfflineError) else "degraded"
+        sentence = f"{trouble.what}. {trouble.hint}"
+    elif is_busy and progress is not None:
+        state, sentence = "extracting", f"{progress['done']} of {progress['total']} files"
+    elif is_busy:
+        state = "publishing" if is_publishing else "scanning"
+    elif paused is not None:
+        state, sentence = "paused", paused
+    elif report is not None and report.held is not None:
+        state, sentence = "needs_confirmation", f"{report.held}. If it is meant, run `melwatch accept-deletions`."
+    return Live(
+        state=state,
+        sentence=sentence,
+        watching=watch.reason or watch.mode.value,
+        overflows=watch.overflows,
+        unsettled=report.unsettled if report is not None else [],
+        progress=progress,
+    )
 
 
 def save_live(db: Connection, live: Live, pid: int) -> None:
@@ -50,14 +88,15 @@ class LiveProgress:
 
     def __init__(self) -> None:
         self.value: dict[str, Any] | None = None
-        self._what, self._done, self._total, self._began_s = "", 0, 0, 0.0
+        self.began_s = 0.0
+        self._what, self._done, self._total = "", 0, 0
 
     def say(self, sentence: str) -> None:
         """Tell nobody: what is worth a line is logged."""
 
     def begin(self, what: str, total: int) -> None:
         """Start counting."""
-        self._what, self._done, self._total, self._began_s = what, 0, total, time.monotonic()
+        self._what, self._done, self._total, self.began_s = what, 0, total, time.monotonic()
         self._publish()
 
     def advance(self) -> None:
@@ -70,7 +109,7 @@ class LiveProgress:
         self.value = None
 
     def _publish(self) -> None:
-        rate = self._done / max(1e-3, time.monotonic() - self._began_s)
+        rate = self._done / max(1e-3, time.monotonic() - self.began_s)
         self.value = {
             "what": self._what,
             "done": self._done,

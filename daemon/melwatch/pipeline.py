@@ -9,7 +9,7 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from melwatch import publication, report
-from melwatch.errors import SpectrogramLostError
+from melwatch.errors import DegradedError, SpectrogramLostError
 from melwatch.intake import Intake
 from melwatch.look import look
 from melwatch.manifest import tracks, versions
@@ -64,6 +64,8 @@ class Pipeline:
         Raises `DegradedError` where that cannot be finished for now; what was done is kept.
         """
         started_s = time.monotonic()
+        if self.patience is not None:
+            self._require_dataset()
         is_damaged = recover(self.db, self.shop.state.spool, self.shop.folder)
         seen = look(self.shop, self.db)
         look_s = time.monotonic() - started_s
@@ -87,6 +89,12 @@ class Pipeline:
             is_interrupted=taken.is_interrupted,
             is_unpublished=published.is_due,
         )
+
+    def _require_dataset(self) -> None:
+        """Take a dataset that is gone as a whole for a disk that is; only a person's own `sync` makes it anew."""
+        if versions.newest_version(self.db) is not None and not self.shop.folder.library.exists():
+            what = f"The dataset {self.shop.folder.path} is not there"
+            raise DegradedError(what, "Is its disk connected? If it was deleted, `melwatch sync` makes it anew.")
 
     def _take_and_publish(
         self, intake: Intake, seen: Look, now: datetime, may_publish: Callable[[], bool], *, is_damaged: bool

@@ -93,6 +93,18 @@ def of_pass(seen: Scan, taken: Taken, publication: Publication) -> PassReport:
     )
 
 
+def log_pass(report: PassReport) -> None:
+    """One line for a pass that did something, and one for what needs a person."""
+    if report.extracted or report.failed or report.vanished or report.is_published or report.held:
+        log.info(
+            "%d extracted, %d failed, %d vanished, %d still being written%s",
+            report.extracted, report.failed, report.vanished, len(report.unsettled),
+            f"; published version {report.version}" if report.is_published else "",
+        )  # fmt: skip
+    if report.held:
+        log.warning("%s. Nothing is removed; if it is meant, run `melwatch accept-deletions`", report.held)
+
+
 def like_artists(records: Iterable[TrackRecord]) -> list[str]:
     """Return the top-level folders nearly all of whose tracks name the folder as their artist."""
     named: dict[str, list[bool]] = defaultdict(list)

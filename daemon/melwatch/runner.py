@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import logging
 import os
+import sqlite3
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Event
@@ -16,10 +18,12 @@ from typing import TYPE_CHECKING
 
 from melwatch import control
 from melwatch.background import Background
-from melwatch.errors import DegradedError, RootOfflineError
+from melwatch.child import ChildDiedError
+from melwatch.errors import DegradedError
 from melwatch.library.watch import Mode
-from melwatch.live import Live, LiveProgress, forget_live, save_live
+from melwatch.live import LiveProgress, forget_live, live_now, save_live
 from melwatch.manifest import requests
+from melwatch.report import log_pass
 from melwatch.schedule import Task
 
 if TYPE_CHECKING:
@@ -27,8 +31,11 @@ if TYPE_CHECKING:
     from sqlite3 import Connection
 
     from melwatch.agenda import Agenda
+    from melwatch.errors import MelwatchError
     from melwatch.face import Face
     from melwatch.library.watch import Watch
+    from melwatch.live import Live
+    from melwatch.manifest.requests import Request
     from melwatch.pipeline import Passed
     from melwatch.report import PassReport
     from melwatch.schedule import Timetable
@@ -89,47 +96,59 @@ class Runner:
         self.tasks: set[Task] = set()
         self.closed: set[RelPath] = set()
         self.report: PassReport | None = None
-        self.trouble: DegradedError | None = None
+        self.trouble: MelwatchError | None = None
         self.root_key: tuple[int, int] | None = None
-        self._is_stopping = Event()
-        self._is_rescan_asked = Event()
+        # Set by signal handlers, which must not wait for a lock that the loop may hold.
+        self.is_stopping = self._is_rescan_asked = False
         self._pass_began_s = self._probed_s = 0.0
-        self._retry_s = _RETRY_FIRST_S
+        self._retry_s, self._not_before_s = _RETRY_FIRST_S, 0.0
         self._drift_s = time.time() - time.monotonic()
         self._saved: Live | None = None
 
-    @property
-    def is_stopping(self) -> bool:
-        """Whether it was told to stop."""
-        return self._is_stopping.is_set()
-
     def stop(self) -> None:
         """Ask the daemon to end; safe from a signal handler, and from any thread."""
-        self._is_stopping.set()
-        self.wishes.halt.set()
+        self.is_stopping = True
         self.watch.wake()
 
     def rescan(self) -> None:
         """Ask for a look at everything; safe from a signal handler, and from any thread."""
-        self._is_rescan_asked.set()
+        self._is_rescan_asked = True
         self.watch.wake()
+
+    def look_now(self) -> None:
+        """Look at once, whatever went wrong the last time."""
+        self._not_before_s = 0.0
+        self.agenda.look_now(time.monotonic())
 
     def run(self) -> bool:
         """Work until told to stop; return whether everything came to its end in time."""
+        requests.forget_old(self.db)
         self.watch.start()
         self.timetable.start()
         self.face.ready()
         try:
-            while not self._is_stopping.is_set():
-                self.tick()
-                left_s = self.agenda.seconds_left(time.monotonic())
-                self.watch.wait(TICK_S if left_s is None else max(0.05, min(TICK_S, left_s)))
+            while not self.is_stopping:
+                try:
+                    self.tick()
+                except sqlite3.OperationalError as error:
+                    self._note_trouble(DegradedError(f"The manifest cannot be written: {error}"), time.monotonic())
+                self.watch.wait(self._rest_s())
             self.face.stopping()
+            self.wishes.halt.set()
             return self.background.wait(FINISH_S)
         finally:
             self.timetable.stop()
             self.watch.stop()
-            forget_live(self.db)
+            with suppress(sqlite3.Error):
+                forget_live(self.db)
+
+    def _rest_s(self) -> float:
+        """How long nothing is to be done unless something happens."""
+        now_s = time.monotonic()
+        left_s = self.agenda.seconds_left(now_s)
+        if left_s is None or self.background.is_busy or now_s < self._not_before_s or self._why_paused():
+            return TICK_S
+        return max(0.05, min(TICK_S, left_s))
 
     def tick(self) -> None:
         """Take in what has happened, and begin what is due."""
@@ -138,17 +157,24 @@ class Runner:
         self._probe_root(now_s)
         self._take_hints(now_s)
         for request in requests.waiting(self.db):
-            words = control.act_on(self, request, datetime.now(UTC))
-            requests.answer(self.db, request, words)
+            requests.answer(self.db, request, self._words_for(request))
         self.tasks |= self.timetable.take()
         if self.background.is_done:
             self._take_outcome(now_s)
         if not self.background.is_busy:
             self._begin_what_is_due(now_s)
-        elif self.agenda.is_publish_overdue(now_s, self._pass_began_s):
+        elif self.progress.value is not None and self.agenda.is_publish_overdue(now_s, self.progress.began_s):
             self.wishes.publish.set()
             self.wishes.halt.set()
         self._show()
+
+    def _words_for(self, request: Request) -> str:
+        """Act on a request; one that cannot be carried out must not come back at each start."""
+        try:
+            return control.act_on(self, request, datetime.now(UTC))
+        except (ValueError, OverflowError) as error:
+            log.warning("A request (%s) could not be carried out: %s", request.kind, error)
+            return f"That could not be done: {error}"
 
     def _notice_sleep(self, now_s: float) -> None:
         """The monotonic clock stands still while the machine sleeps; then timers are late and events lost."""
@@ -164,7 +190,7 @@ class Runner:
         if self.probe.is_done:
             found = self.probe.take()
             if found != self.root_key and (self.report is not None or self.trouble is not None):
-                self.agenda.look_now(now_s)
+                self.look_now()
             self.root_key = found
         if not self.probe.is_busy and now_s - self._probed_s >= _PROBE_S:
             self._probed_s = now_s
@@ -182,9 +208,9 @@ class Runner:
         is_blind = self.poll_s is not None and self.watch.mode is Mode.POLLING
         if is_blind and not self.background.is_busy and now_s - self._pass_began_s >= (self.poll_s or 0):
             self.agenda.look_now(now_s)
-        if self._is_rescan_asked.is_set():
-            self._is_rescan_asked.clear()
-            self.agenda.look_now(now_s)
+        if self._is_rescan_asked:
+            self._is_rescan_asked = False
+            self.look_now()
         if Task.RESCAN in self.tasks:
             self.tasks.discard(Task.RESCAN)
             self.agenda.look_now(now_s)
@@ -193,7 +219,7 @@ class Runner:
             self.agenda.is_publish_asked = True
 
     def _begin_what_is_due(self, now_s: float) -> None:
-        if self._why_paused() is not None:
+        if self._why_paused() is not None or now_s < self._not_before_s:
             return
         if self.agenda.is_look_due(now_s) or self.agenda.is_publish_due(now_s):
             self._begin_pass(now_s)
@@ -218,14 +244,14 @@ class Runner:
     def _take_outcome(self, now_s: float) -> None:
         try:
             passed = self.background.take()
-        except DegradedError as trouble:
+        except (DegradedError, ChildDiedError) as trouble:
             self._note_trouble(trouble, now_s)
             return
         if passed is None:
             return
         if self.trouble is not None:
             log.info("All is well again")
-        _log_pass(passed)
+        log_pass(passed.report)
         self.trouble, self.report, self._retry_s = None, passed.report, _RETRY_FIRST_S
         self.root_key = passed.root.device, passed.root.inode
         self.agenda.looked(
@@ -237,60 +263,28 @@ class Runner:
         if passed.report.is_published or not passed.is_unpublished:
             self.agenda.published()
 
-    def _note_trouble(self, trouble: DegradedError, now_s: float) -> None:
+    def _note_trouble(self, trouble: MelwatchError, now_s: float) -> None:
         """Say it once, and try again after a while that grows."""
         if self.trouble is None or self.trouble.what != trouble.what:
             log.warning("%s. %s", trouble.what, trouble.hint)
             self._retry_s = _RETRY_FIRST_S
         self.trouble = trouble
-        self.agenda.look_at_s = now_s + self._retry_s
+        self._not_before_s = now_s + self._retry_s
+        self.agenda.look_now(self._not_before_s)
         self._retry_s = min(_RETRY_LONGEST_S, self._retry_s * 2)
 
     def _show(self) -> None:
         """Keep on record what `status` tells, whenever it changes, and let the supervisor know that all goes on."""
-        live = self._live()
+        live = live_now(
+            trouble=self.trouble,
+            paused=self._why_paused(),
+            progress=self.progress.value,
+            is_busy=self.background.is_busy,
+            is_publishing=self.wishes.publish.is_set(),
+            report=self.report,
+            watch=self.watch,
+        )
         self.face.progress(live.sentence)
         if live != self._saved:
             save_live(self.db, live, os.getpid())
             self._saved = live
-
-    def _live(self) -> Live:
-        report = self.report
-        state, sentence = self._state()
-        return Live(
-            state=state,
-            sentence=sentence,
-            watching=self.watch.reason or self.watch.mode.value,
-            overflows=self.watch.overflows,
-            unsettled=report.unsettled if report is not None else [],
-            progress=self.progress.value,
-        )
-
-    def _state(self) -> tuple[str, str]:
-        paused = self._why_paused()
-        if self.trouble is not None:
-            state = "root_offline" if isinstance(self.trouble, RootOfflineError) else "degraded"
-            return state, f"{self.trouble.what}. {self.trouble.hint}"
-        if self.background.is_busy:
-            progress = self.progress.value
-            if progress is not None:
-                return "extracting", f"{progress['done']} of {progress['total']} files"
-            return ("publishing", "") if self.wishes.publish.is_set() else ("scanning", "")
-        if paused is not None:
-            return "paused", paused
-        if self.report is not None and self.report.held is not None:
-            return "needs_confirmation", f"{self.report.held}. If it is meant, run `melwatch accept-deletions`."
-        return "idle", ""
-
-
-def _log_pass(passed: Passed) -> None:
-    """One line for a pass that did something."""
-    report = passed.report
-    if report.extracted or report.failed or report.vanished or report.is_published or report.held:
-        log.info(
-            "%d extracted, %d failed, %d vanished, %d still being written%s",
-            report.extracted, report.failed, report.vanished, len(report.unsettled),
-            f"; published version {report.version}" if report.is_published else "",
-        )  # fmt: skip
-    if report.held:
-        log.warning("%s. Nothing is removed; if it is meant, run `melwatch accept-deletions`", report.held)

@@ -115,6 +115,7 @@ def test_what_is_dropped_in_is_published_and_nothing_else_is_done(rig: Rig) -> N
     assert rig.status()["state"] == "idle"
 
 
+@pytest.mark.slow
 def test_a_song_that_is_copied_slowly_is_taken_once_and_whole(rig: Rig) -> None:
     """Its size preallocated, its time set back at the end: it is extracted after it is complete, and once."""
     whole = tone(700, 30.0)
@@ -132,6 +133,7 @@ def test_a_song_that_is_copied_slowly_is_taken_once_and_whole(rig: Rig) -> None:
         assert daemon.extracted() == 13
 
 
+@pytest.mark.slow
 def test_much_that_vanishes_waits_for_a_person(rig: Rig) -> None:
     """A whole genre that is gone stays in the dataset until that is accepted, and until then may come back."""
     with running(rig) as daemon:
@@ -148,6 +150,7 @@ def test_much_that_vanishes_waits_for_a_person(rig: Rig) -> None:
         daemon.wait_for_songs(*ROCK)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["renamed away", "emptied", "exchanged"])
 def test_a_root_that_is_not_there_deletes_nothing(rig: Rig, how: str) -> None:
     """The state says so, the dataset stays, and all goes on when the root is back."""
@@ -189,6 +192,7 @@ def test_requests_are_taken_and_answered(rig: Rig) -> None:
     rig.run("rescan")
 
 
+@pytest.mark.slow
 def test_stopping_in_the_middle_costs_nothing(tmp_path: Path) -> None:
     """A daemon that is told to stop in a long extraction does so at once, and the next one goes on from there."""
     rig = Rig.at(tmp_path)
@@ -223,6 +227,7 @@ def test_sixty_songs_moved_about_are_extracted_once(rig: Rig) -> None:
         assert daemon.extracted() == 12 + 60
 
 
+@pytest.mark.slow
 def test_an_idle_daemon_is_light(rig: Rig) -> None:
     """One process, no more than 80 MB, hardly any processor time, and nothing heavy imported."""
     with running(rig) as daemon:

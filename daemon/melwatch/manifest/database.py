@@ -38,6 +38,8 @@ def open_manifest(state: Path) -> Iterator[sqlite3.Connection]:
             raise
         if "full" in str(error):
             raise DegradedError(f"The disk of {file} is full", "Free some space, then run it again.") from error
+        if "locked" in str(error):
+            raise DegradedError(f"Another program has {file} open for writing", "Close it.") from error
         raise StoreError(f"The manifest {file} cannot be used: {error}", _hint(error)) from error
 
 

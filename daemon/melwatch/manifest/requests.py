@@ -44,8 +44,19 @@ def ask(db: sqlite3.Connection, kind: Ask, argument: str, at: str) -> int:
 
 def waiting(db: sqlite3.Connection) -> list[Request]:
     """Return the requests not taken yet, oldest first."""
-    rows = db.execute("SELECT number, kind, argument FROM request WHERE answer IS NULL ORDER BY number")
-    return [Request(number=row["number"], kind=Ask(row["kind"]), argument=row["argument"]) for row in rows]
+    rows = db.execute("SELECT number, kind, argument FROM request WHERE answer IS NULL ORDER BY number").fetchall()
+    known = {ask.value for ask in Ask}
+    return [
+        Request(number=row["number"], kind=Ask(row["kind"]), argument=row["argument"])
+        for row in rows
+        if row["kind"] in known
+    ]
+
+
+def forget_old(db: sqlite3.Connection) -> None:
+    """Drop requests that nobody took: whoever made them has long stopped waiting."""
+    with writing(db):
+        db.execute("DELETE FROM request WHERE answer IS NULL")
 
 
 def answer(db: sqlite3.Connection, request: Request, words: str) -> None:

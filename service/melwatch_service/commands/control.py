@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from melwatch.workshop import Workshop
 
 _ANSWERED_WITHIN_S = 15.0
+_LONGEST_S = 10 * 365 * 86400
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -126,4 +127,7 @@ def _seconds(text: str) -> float:
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd])", text.strip())
     if found is None:
         raise ConfigError(f"{text!r} is no length of time", "Write it like 30m, 2h or 1d.")
-    return float(found[1]) * _UNITS_S[found[2]]
+    seconds = float(found[1]) * _UNITS_S[found[2]]
+    if seconds > _LONGEST_S:
+        raise ConfigError(f"{text!r} is too long", "Without --for it lasts until `melwatch resume`.")
+    return seconds

@@ -1,0 +1,303 @@
+"""Whether what lies at the music root is the library we know."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from building import library
+from melwatch import look as look_module
+from melwatch.errors import ConfigError, RootOfflineError
+from melwatch.library.root import read_root
+from melwatch.library.scan import scan
+from melwatch.look import ROOT_KEY, accept_root, look, remembered_root, scan_root
+from melwatch.manifest import tracks
+from melwatch.manifest.database import get_meta
+from workshops import manifest_of, put_on_record, workshop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+    from sqlite3 import Connection
+
+    from building import Tree
+    from melwatch.library.root import RootKey
+    from melwatch.library.rules import Rules
+    from melwatch.library.scan import Scan
+    from melwatch.track import RelPath
+    from melwatch.workshop import Workshop
+
+TREE: Tree = {
+    "Jazz": {"a.mp3": b"a", "b.mp3": b"bb"},
+    "Rock": {"c.mp3": b"ccc", "d.mp3": b"dddd", "cover.jpg": b"no song"},
+}
+OTHERS: Tree = {"Folk": {"x.mp3": b"x" * 10, "y.mp3": b"y" * 11}}
+PATHS = [b"Jazz/a.mp3", b"Jazz/b.mp3", b"Rock/c.mp3", b"Rock/d.mp3"]
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Workshop:
+    return workshop(tmp_path)
+
+
+@pytest.fixture
+def music(tmp_path: Path) -> Path:
+    return library(tmp_path / "music", TREE)
+
+
+@pytest.fixture
+def db(shop: Workshop) -> Iterator[Connection]:
+    """Open an empty manifest."""
+    with manifest_of(shop) as connection:
+        yield connection
+
+
+@pytest.fixture
+def known(shop: Workshop, music: Path, db: Connection) -> RootKey:
+    """Look once and put everything on record; return which folder that was."""
+    assert music.is_dir()
+    seen = look(shop, db)
+    put_on_record(shop, db, seen.seen.seen)
+    return seen.root
+
+
+def on_record(db: Connection) -> list[RelPath]:
+    return list(tracks.songs_by_path(db))
+
+
+def key_of(folder: Path) -> RootKey:
+    key, error = read_root(str(folder).encode())
+    assert key is not None, error
+    return key
+
+
+def exchange(music: Path, tree: Tree) -> Path:
+    """Put another folder in the place of the music; return where the music is now."""
+    away = music.with_name("away")
+    music.rename(away)
+    library(music, tree)
+    return away
+
+
+def after_scanning(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
+    """Have something happen once, right after a look has walked the library."""
+    is_over = False
+
+    def scan_and_more(root: bytes, rules: Rules) -> Scan:
+        nonlocal is_over
+        seen = scan(root, rules)
+        if not is_over:
+            is_over = True
+            happens()
+        return seen
+
+    monkeypatch.setattr(look_module, "scan", scan_and_more)
+
+
+# The library we know.
+
+
+def test_the_first_look_remembers_the_root(shop: Workshop, music: Path, db: Connection) -> None:
+    """What lies there is the library from then on, and everything in it is new."""
+    assert remembered_root(db) is None
+    seen = look(shop, db)
+
+    assert seen.known == []
+    assert [file.path for file in seen.seen.seen] == PATHS
+    assert seen.root == remembered_root(db) == key_of(music)
+
+
+def test_looking_puts_no_track_on_record_and_takes_none_off(
+    shop: Workshop, music: Path, db: Connection, known: RootKey
+) -> None:
+    """A look compares; what follows from it is for others."""
+    shutil.rmtree(music / "Rock")
+    library(music, OTHERS)
+    seen = look(shop, db)
+
+    assert [file.path for file in seen.known] == on_record(db) == PATHS
+    assert [file.path for file in seen.seen.seen] == [b"Folk/x.mp3", b"Folk/y.mp3", b"Jazz/a.mp3", b"Jazz/b.mp3"]
+    assert seen.root == known
+
+
+def test_a_look_without_news_writes_nothing(shop: Workshop, db: Connection, known: RootKey) -> None:
+    """Thousands of looks a day leave the manifest alone."""
+    written = db.total_changes
+    seen = look(shop, db)
+
+    assert seen.root == known
+    assert db.total_changes == written
+
+
+def test_looking_on_trial_writes_nothing(shop: Workshop, music: Path, db: Connection) -> None:
+    """`plan` and its kin see the same without remembering it."""
+    seen, root = scan_root(shop, [], None)
+
+    assert [file.path for file in seen.seen] == PATHS
+    assert root == key_of(music)
+    assert remembered_root(db) is None
+
+
+def test_a_library_copied_to_a_new_disk_is_taken_for_the_same(
+    shop: Workshop, music: Path, db: Connection, known: RootKey
+) -> None:
+    """Another folder with the same tracks in the same places is the library, and is remembered as such."""
+    shutil.copytree(exchange(music, {}), music, dirs_exist_ok=True)
+    seen = look(shop, db)
+
+    assert seen.root == key_of(music) != known
+    assert remembered_root(db) == seen.root
+
+
+@pytest.mark.parametrize("left", [{}, {"Rock": {"e.mp3": b"e"}}])
+def test_nothing_is_asked_of_a_root_while_no_track_is_known(
+    shop: Workshop, music: Path, db: Connection, left: Tree
+) -> None:
+    """An empty folder is a fine beginning, and may be exchanged for any other."""
+    shutil.rmtree(music)
+    library(music, {})
+    look(shop, db)
+    exchange(music, left)
+
+    assert look(shop, db).root == remembered_root(db) == key_of(music)
+
+
+# A root that is gone.
+
+
+def test_a_root_that_was_never_there_is_a_mistake_of_the_user(shop: Workshop, db: Connection) -> None:
+    """Nothing is known yet, so that the name of the folder is most likely wrong."""
+    with pytest.raises(ConfigError, match="cannot be read") as raised:
+        look(shop, db)
+
+    assert "--music" in raised.value.hint
+    assert remembered_root(db) is None
+
+
+def test_a_root_that_is_missing_keeps_every_track(shop: Workshop, music: Path, db: Connection, known: RootKey) -> None:
+    """A disk that is not connected is not a library without songs; connected again, all is as before."""
+    away = music.with_name("away")
+    music.rename(away)
+    for _ in range(2):
+        with pytest.raises(RootOfflineError, match="cannot be reached") as raised:
+            look(shop, db)
+        assert "nothing is removed" in raised.value.hint
+        assert str(music) in raised.value.what
+        assert on_record(db) == PATHS
+        assert remembered_root(db) == known
+    away.rename(music)
+
+    assert look(shop, db).root == known
+
+
+def test_a_root_that_is_empty_keeps_every_track(shop: Workshop, music: Path, db: Connection, known: RootKey) -> None:
+    """The folder on which a disk should be mounted is there while the disk is not."""
+    exchange(music, {"Rock": {"cover.jpg": b"no song"}, "lost+found": {}})
+    with pytest.raises(RootOfflineError, match="no track at all, though 4 are known"):
+        look(shop, db)
+
+    assert on_record(db) == PATHS
+    assert remembered_root(db) == known
+
+
+def test_a_root_that_was_emptied_keeps_every_track(shop: Workshop, music: Path, db: Connection, known: RootKey) -> None:
+    """The same folder without a single track is taken for no library either."""
+    for genre in ("Jazz", "Rock"):
+        shutil.rmtree(music / genre)
+    with pytest.raises(RootOfflineError, match="no track at all"):
+        look(shop, db)
+
+    assert on_record(db) == PATHS
+    assert remembered_root(db) == known
+
+
+def test_a_root_that_was_exchanged_keeps_every_track(
+    shop: Workshop, music: Path, db: Connection, known: RootKey
+) -> None:
+    """Another disk at the same place is not the library, however often one looks."""
+    exchange(music, OTHERS)
+    for _ in range(2):
+        with pytest.raises(RootOfflineError, match="0 of 4 tracks are in place") as raised:
+            look(shop, db)
+        assert "accept-root" in raised.value.hint
+        assert on_record(db) == PATHS
+        assert remembered_root(db) == known
+
+
+def test_a_root_that_was_accepted_is_the_library(shop: Workshop, music: Path, db: Connection, known: RootKey) -> None:
+    """After `accept-root` the next look takes what lies there, remembers it, and is watchful again."""
+    away = exchange(music, OTHERS)
+    with pytest.raises(RootOfflineError):
+        look(shop, db)
+    accept_root(db)
+    seen = look(shop, db)
+
+    assert [file.path for file in seen.known] == PATHS
+    assert [file.path for file in seen.seen.seen] == [b"Folk/x.mp3", b"Folk/y.mp3"]
+    assert remembered_root(db) == seen.root == key_of(music) != known
+    shutil.rmtree(music)
+    away.rename(music)
+    assert look(shop, db).root == known, "the tracks on record are still in place there"
+
+
+def test_an_empty_root_is_not_accepted_for_the_library(
+    shop: Workshop, music: Path, db: Connection, known: RootKey
+) -> None:
+    """Accepting a root is for another folder with songs in it: where none are, none are gone."""
+    assert known == key_of(music)
+    exchange(music, {})
+    accept_root(db)
+    with pytest.raises(RootOfflineError, match="no track at all"):
+        look(shop, db)
+
+    assert on_record(db) == PATHS
+    assert get_meta(db, ROOT_KEY) is None
+
+
+# While looking.
+
+
+@pytest.mark.parametrize("instead", [TREE, OTHERS, {}])
+def test_a_root_exchanged_while_looking_proves_nothing(
+    shop: Workshop, music: Path, db: Connection, known: RootKey, monkeypatch: pytest.MonkeyPatch, instead: Tree
+) -> None:
+    """What was walked may be half the one and half the other folder; the next look judges anew."""
+    after_scanning(monkeypatch, lambda: exchange(music, instead))
+    with pytest.raises(RootOfflineError):
+        look(shop, db)
+
+    assert on_record(db) == PATHS
+    assert remembered_root(db) == known
+    if instead is TREE:
+        assert look(shop, db).root == key_of(music) != known
+
+
+def test_a_root_that_vanishes_while_looking_keeps_every_track(
+    shop: Workshop, music: Path, db: Connection, known: RootKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that is unplugged in the middle is a disk that is not there."""
+    after_scanning(monkeypatch, lambda: music.rename(music.with_name("away")))
+    with pytest.raises(RootOfflineError, match="cannot be reached"):
+        look(shop, db)
+
+    assert on_record(db) == PATHS
+    assert remembered_root(db) == known
+
+
+def test_a_root_that_cannot_be_walked_keeps_every_track(
+    shop: Workshop, music: Path, db: Connection, known: RootKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error of the disk ends the look; nothing is concluded from it."""
+
+    def fail(root: bytes, rules: Rules) -> Scan:
+        raise OSError(5, "Input/output error", root, rules)
+
+    monkeypatch.setattr(look_module, "scan", fail)
+    with pytest.raises(RootOfflineError, match="Input/output error"):
+        look(shop, db)
+
+    assert music.is_dir()
+    assert on_record(db) == PATHS
+    assert remembered_root(db) == known
