@@ -158,7 +158,9 @@ def test_songs_that_live_on_elsewhere_are_not_lost(bench: Bench) -> None:
     assert taken.renamed == {"Rock": "Hard Rock"}
     assert ledger.class_names(bench.db) == ["Jazz", "Hard Rock"]
     assert bench.on_record() == paths("Jazz", range(8)) | paths("Hard Rock", range(6))
-    ordinals = bench.db.execute("SELECT ordinal FROM track WHERE CAST(path AS TEXT) LIKE 'Hard%' ORDER BY ordinal").fetchall()
+    ordinals = bench.db.execute(
+        "SELECT ordinal FROM track WHERE CAST(path AS TEXT) LIKE 'Hard%' ORDER BY ordinal"
+    ).fetchall()
     assert [row["ordinal"] for row in ordinals] == list(range(9, 15))
 
 
