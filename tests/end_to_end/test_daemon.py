@@ -173,6 +173,7 @@ def test_a_root_that_is_not_there_deletes_nothing(rig: Rig, how: str) -> None:
         assert daemon.extracted() == 13
 
 
+@pytest.mark.slow
 def test_requests_are_taken_and_answered(rig: Rig) -> None:
     """Pause, resume, rescan and publish talk to the daemon; a second one and a sync are refused, naming it."""
     with running(rig) as daemon:
