@@ -72,6 +72,8 @@ class Agenda:
 
     def seconds_left(self, now_s: float) -> float | None:
         """Seconds until something is due; None where nothing is."""
+        if self.is_publish_asked:
+            return 0.0
         times_s = [time_s for time_s in (self.look_at_s, self._publish_at_s()) if time_s is not None]
         return max(0.0, min(times_s) - now_s) if times_s else None
 

@@ -23,7 +23,7 @@ DEFAULT_EXCLUDE = (
     "System Volume Information",
 )
 _HUNDRED_YEARS_H = 876_000
-_INTERVAL = re.compile(r"[1-9]\d*\s*[smhd]")
+_INTERVAL = re.compile(r"[1-9]\d{0,5}\s*[smhd]")
 _CRON_FIELDS = 5
 READABLE_EXTENSIONS = (".mp3", ".flac", ".ogg", ".opus", ".wav")
 

@@ -150,8 +150,14 @@ class Intake:
         kept = self._may_come_back(removed, taken)
         accepted = tracks.gone(self.db, "accepted") & removed
         held = (tracks.gone(self.db) & removed) - accepted
-        gone = (removed - kept) | held
-        taken.held = held_deletions(brake_policy(self.shop), _without_new(songs, taken.plan), gone, accepted)
+        gone = frozenset(path for path in removed - kept if songs.get(path) is not None) | held
+        taken.held = held_deletions(
+            brake_policy(self.shop),
+            _without_new(songs, taken.plan),
+            gone,
+            accepted,
+            min_genre=self.shop.config.library.min_tracks_per_genre,
+        )
         if taken.held is not None:
             held |= gone - accepted
         elif held:

@@ -12,6 +12,7 @@ from melwatch.library.root import RootKey, RootState, judge_root, read_root
 from melwatch.library.scan import Scan, scan
 from melwatch.manifest import tracks
 from melwatch.manifest.database import get_meta, set_meta, writing
+from melwatch.plan import is_under
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
@@ -35,7 +36,8 @@ def look(shop: Workshop, db: Connection) -> Look:
     """Scan the library; raises `RootOfflineError` where the root is gone, which never means that the songs are."""
     known = tracks.known_files(db, shop.recipe.id)
     seen, root = scan_root(shop, known, remembered_root(db))
-    if get_meta(db, ROOT_KEY) != json.dumps(root.to_json()):
+    # A look that could not see all may have met another root.
+    if not seen.unverified and get_meta(db, ROOT_KEY) != json.dumps(root.to_json()):
         with writing(db):
             set_meta(db, ROOT_KEY, json.dumps(root.to_json()))
     return Look(known=known, seen=seen, root=root)
@@ -55,15 +57,17 @@ def scan_root(shop: Workshop, known: list[KnownFile], remembered: RootKey | None
     if error is not None and not known:
         what = f"The music root {os.fsdecode(shop.root)} cannot be read: {error.strerror}"
         raise ConfigError(what, "Name your music folder with --music.") from None
-    sizes = {file.path: file.stamp.size for file in known}
+    unverified = frozenset(seen.unverified)
+    in_sight = [file for file in known if not is_under(file.path, unverified)]
+    sizes = {file.path: file.stamp.size for file in in_sight}
     verdict = judge_root(
         known=remembered,
         found=found,
         error=error,
-        known_tracks=len(known),
+        known_tracks=len(in_sight),
         seen_tracks=len(seen.seen),
         tracks_in_place=sum(sizes.get(file.path) == file.stamp.size for file in seen.seen),
-        complete=not seen.unverified,
+        complete=True,  # what is out of sight is not counted
     )
     if verdict.state is not RootState.ONLINE or found is None:
         what = verdict.what or "The music root was exchanged while it was looked at"

@@ -155,10 +155,10 @@ class Runner:
         now_s = time.monotonic()
         self._notice_sleep(now_s)
         self._probe_root(now_s)
+        self.tasks |= self.timetable.take()
         self._take_hints(now_s)
         for request in requests.waiting(self.db):
             requests.answer(self.db, request, self._words_for(request))
-        self.tasks |= self.timetable.take()
         if self.background.is_done:
             self._take_outcome(now_s)
         if not self.background.is_busy:
