@@ -256,6 +256,23 @@ def test_an_empty_root_is_not_accepted_for_the_library(
     assert get_meta(db, ROOT_KEY) is None
 
 
+@pytest.mark.parametrize("instead", [OTHERS, {}])
+def test_one_dead_link_does_not_make_another_root_the_library(
+    shop: Workshop, music: Path, db: Connection, known: RootKey, instead: Tree
+) -> None:
+    """What cannot be looked at proves nothing either way: the rest is judged without it."""
+    exchange(music, instead)
+    try:
+        (music / "dead").symlink_to(music / "nowhere")
+    except OSError:
+        pytest.skip("links are not allowed here")
+    with pytest.raises(RootOfflineError):
+        look(shop, db)
+
+    assert on_record(db) == PATHS
+    assert remembered_root(db) == known
+
+
 # While looking.
 
 

@@ -277,3 +277,12 @@ def test_readers_never_see_half_a_version(rig: Rig) -> None:
             told = watcher.communicate()[0].decode().splitlines()
         assert len(json.loads(told[-2])) > 4
         assert list(first[:]["paths"]) == rows
+
+
+@pytest.mark.slow
+def test_publishing_can_have_times_of_its_own(rig: Rig) -> None:
+    """With `schedule.publish` set it is the clock that publishes, not quiet."""
+    rig.environment["MELWATCH_SCHEDULE__PUBLISH"] = "2s"
+    rig.environment["MELWATCH_SCHEDULE__QUIET_S"] = "3600"
+    with running(rig) as daemon:
+        daemon.wait_for_songs(*ROCK, *JAZZ)
