@@ -51,11 +51,7 @@ class Agenda:
             self.changed_first_s = now_s if self.changed_first_s is None else self.changed_first_s
         else:
             self.changed_first_s = self.changed_last_s = None
-
-    def published(self) -> None:
-        """A version holds all there is."""
-        self.changed_first_s = self.changed_last_s = None
-        self.is_publish_asked = False
+            self.is_publish_asked = False
 
     def is_look_due(self, now_s: float) -> bool:
         """Whether it is time to look."""

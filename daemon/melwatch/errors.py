@@ -46,6 +46,10 @@ class ConfigError(MelwatchError):
         self.problems = tuple(problems)
 
 
+class RootUnknownError(ConfigError):
+    """The music root cannot be read, and never was."""
+
+
 class LockedError(MelwatchError):
     """Another melwatch is at work on the same state folder, or none is where one is needed."""
 

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from melwatch.errors import ConfigError, RootOfflineError
+from melwatch.errors import RootOfflineError, RootUnknownError
 from melwatch.library.root import RootKey, RootState, judge_root, read_root
 from melwatch.library.scan import Scan, scan
 from melwatch.manifest import tracks
@@ -56,7 +56,7 @@ def scan_root(shop: Workshop, known: list[KnownFile], remembered: RootKey | None
             error = failure
     if error is not None and not known:
         what = f"The music root {os.fsdecode(shop.root)} cannot be read: {error.strerror}"
-        raise ConfigError(what, "Name your music folder with --music.") from None
+        raise RootUnknownError(what, "Name your music folder with --music.") from None
     unverified = frozenset(seen.unverified)
     in_sight = [file for file in known if not is_under(file.path, unverified)]
     sizes = {file.path: file.stamp.size for file in in_sight}

@@ -1,7 +1,7 @@
 """The daemon: watch, schedule and requests in, one pass after another out, until told to stop.
 
 The loop here never touches the music: passes run on a thread of their own, since reading a dead
-network mount can hang for minutes. Only this module asks the clock.
+network mount can hang for minutes.
 """
 
 from __future__ import annotations
@@ -48,7 +48,10 @@ FINISH_S = 4.0
 """How long the songs at hand may take once stopping has begun."""
 
 _SLEPT_S = 30.0
-_PROBE_S = 5.0
+_PROBE_S, _PROBE_REMOTE_S = 5.0, 300.0
+"""How often to ask for the root itself; a network root's disks may sleep."""
+_POLL_S = 60.0
+"""How often to look at a local root that cannot be watched."""
 _RETRY_FIRST_S, _RETRY_LONGEST_S = 5.0, 300.0
 
 
@@ -86,10 +89,10 @@ class Runner:
         face: Face,
         progress: LiveProgress,
         work: Work,
-        poll_s: float | None = None,
+        is_remote: bool = False,
     ) -> None:
         self.db, self.watch, self.timetable, self.agenda, self.face = db, watch, timetable, agenda, face
-        self.progress, self.work, self.poll_s = progress, work, poll_s
+        self.progress, self.work, self.is_remote = progress, work, is_remote
         self.wishes = Wishes()
         self.background: Background[Passed | None] = Background(watch.wake)
         self.probe: Background[tuple[int, int] | None] = Background(lambda: None)
@@ -97,6 +100,7 @@ class Runner:
         self.closed: set[RelPath] = set()
         self.report: PassReport | None = None
         self.trouble: MelwatchError | None = None
+        self.paused: str | None = None
         self.root_key: tuple[int, int] | None = None
         # Set by signal handlers, which must not wait for a lock that the loop may hold.
         self.is_stopping = self._is_rescan_asked = False
@@ -146,7 +150,7 @@ class Runner:
         """How long nothing is to be done unless something happens."""
         now_s = time.monotonic()
         left_s = self.agenda.seconds_left(now_s)
-        if left_s is None or self.background.is_busy or now_s < self._not_before_s or self._why_paused():
+        if left_s is None or self.background.is_busy or now_s < self._not_before_s or self.paused:
             return TICK_S
         return max(0.05, min(TICK_S, left_s))
 
@@ -155,10 +159,11 @@ class Runner:
         now_s = time.monotonic()
         self._notice_sleep(now_s)
         self._probe_root(now_s)
-        self.tasks |= self.timetable.take()
         self._take_hints(now_s)
+        self._take_tasks(now_s)
         for request in requests.waiting(self.db):
             requests.answer(self.db, request, self._words_for(request))
+        self.paused = self._why_paused()
         if self.background.is_done:
             self._take_outcome(now_s)
         if not self.background.is_busy:
@@ -192,7 +197,7 @@ class Runner:
             if found != self.root_key and (self.report is not None or self.trouble is not None):
                 self.look_now()
             self.root_key = found
-        if not self.probe.is_busy and now_s - self._probed_s >= _PROBE_S:
+        if not self.probe.is_busy and now_s - self._probed_s >= (_PROBE_REMOTE_S if self.is_remote else _PROBE_S):
             self._probed_s = now_s
             self.probe.start(self.work.find_root)
 
@@ -205,21 +210,24 @@ class Runner:
             self.agenda.look_now(now_s)
         elif hints.folders:
             self.agenda.hint(now_s)
-        is_blind = self.poll_s is not None and self.watch.mode is Mode.POLLING
-        if is_blind and not self.background.is_busy and now_s - self._pass_began_s >= (self.poll_s or 0):
+        is_blind = not self.is_remote and self.watch.mode is Mode.POLLING
+        if is_blind and not self.background.is_busy and now_s - self._pass_began_s >= _POLL_S:
             self.agenda.look_now(now_s)
         if self._is_rescan_asked:
             self._is_rescan_asked = False
             self.look_now()
-        if Task.RESCAN in self.tasks:
-            self.tasks.discard(Task.RESCAN)
+
+    def _take_tasks(self, now_s: float) -> None:
+        """Put what has become due by the clock on the agenda; the rest is housekeeping, for when there is time."""
+        due = self.timetable.take()
+        if Task.RESCAN in due:
             self.agenda.look_now(now_s)
-        if Task.PUBLISH in self.tasks:
-            self.tasks.discard(Task.PUBLISH)
+        if Task.PUBLISH in due:
             self.agenda.is_publish_asked = True
+        self.tasks |= due - {Task.RESCAN, Task.PUBLISH}
 
     def _begin_what_is_due(self, now_s: float) -> None:
-        if self._why_paused() is not None or now_s < self._not_before_s:
+        if self.paused is not None or now_s < self._not_before_s:
             return
         if self.agenda.is_look_due(now_s) or self.agenda.is_publish_due(now_s):
             self._begin_pass(now_s)
@@ -260,8 +268,6 @@ class Runner:
             again_in_s=0.0 if passed.is_interrupted else passed.look_again_in_s,
             is_unpublished=passed.is_unpublished,
         )
-        if passed.report.is_published or not passed.is_unpublished:
-            self.agenda.published()
 
     def _note_trouble(self, trouble: MelwatchError, now_s: float) -> None:
         """Say it once, and try again after a while that grows."""
@@ -277,7 +283,7 @@ class Runner:
         """Keep on record what `status` tells, whenever it changes, and let the supervisor know that all goes on."""
         live = live_now(
             trouble=self.trouble,
-            paused=self._why_paused(),
+            paused=self.paused,
             progress=self.progress.value,
             is_busy=self.background.is_busy,
             is_publishing=self.wishes.publish.is_set(),

@@ -219,7 +219,7 @@ def test_a_version_ends_the_wait() -> None:
     changed = agenda()
     look(changed, START_S)
     changed.is_publish_asked = True
-    changed.published()
+    look(changed, START_S, is_unpublished=False)
 
     assert changed.seconds_left(START_S) is None
     assert not changed.is_publish_due(START_S + 2 * MAX_WAIT_S)
@@ -236,7 +236,7 @@ def test_publishing_on_request_waits_for_nothing() -> None:
         assert asked.is_publish_due(START_S)
         look(asked, START_S)
         assert asked.is_publish_due(START_S)
-        asked.published()
+        look(asked, START_S, is_unpublished=False)
         assert not asked.is_publish_due(START_S)
 
 
@@ -296,7 +296,7 @@ def test_nothing_becomes_due_unnoticed(steps: list[tuple[float, str]], is_timed:
             case "look again":
                 look(of, now_s, again_in_s=7.0, took_s=2.0)
             case "published":
-                of.published()
+                look(of, now_s, is_unpublished=False)
         is_due = of.is_look_due(now_s) or of.is_publish_due(now_s)
         left_s = of.seconds_left(now_s)
 

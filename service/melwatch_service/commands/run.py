@@ -6,8 +6,6 @@ import os
 from typing import TYPE_CHECKING
 
 from melwatch import system
-from melwatch.assemble import open_runner
-from melwatch.face import Console
 from melwatch_service.commands.app import Given, command, utc_now
 
 if TYPE_CHECKING:
@@ -22,6 +20,10 @@ def run(given: Given) -> None:
     been quiet for a while. Ctrl-C (or SIGTERM) finishes the songs at hand and stops; once more cuts
     it short. SIGHUP looks at everything. Example: melwatch run --music ~/Music
     """
+    # What watches and keeps time is for this command only; others should not import it.
+    from melwatch.daemon import open_runner
+    from melwatch.face import Console
+
     shop = given.workshop()
     with open_runner(shop, Console(), utc_now()) as runner:
         system.handle_signals(stop=lambda: _stop(runner), rescan=runner.rescan)
