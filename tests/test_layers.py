@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 STAGES = ("library", "manifest", "spectrogram", "dataset")
 VALUES = {
-    "melwatch.audiofile", "melwatch.config", "melwatch.defaults", "melwatch.disk", "melwatch.edition",
-    "melwatch.errors", "melwatch.mounts", "melwatch.mpeg", "melwatch.names", "melwatch.settings", "melwatch.source",
-    "melwatch.system", "melwatch.tag_bounds", "melwatch.track", "melwatch.version",
+    "melwatch.audiofile", "melwatch.config", "melwatch.defaults", "melwatch.disk", "melwatch.durations",
+    "melwatch.edition", "melwatch.errors", "melwatch.mounts", "melwatch.mpeg", "melwatch.names",
+    "melwatch.settings", "melwatch.source", "melwatch.system", "melwatch.tag_bounds", "melwatch.track",
+    "melwatch.version",
 }  # fmt: skip
 HEAVY = {"torch", "transformers", "datasets", "pyarrow", "numpy"}
 

@@ -6,13 +6,13 @@ Where the values come from is for `settings`; whether folders exist, for those w
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from melwatch.defaults import DEFAULT_MODEL
+from melwatch.durations import seconds_of
 
 DEFAULT_EXCLUDE = (
     "$RECYCLE.BIN",
@@ -23,7 +23,6 @@ DEFAULT_EXCLUDE = (
     "System Volume Information",
 )
 _HUNDRED_YEARS_H = 876_000
-_INTERVAL = re.compile(r"[1-9]\d{0,5}\s*[smhd]")
 _CRON_FIELDS = 5
 READABLE_EXTENSIONS = (".mp3", ".flac", ".ogg", ".opus", ".wav")
 
@@ -44,7 +43,7 @@ def _extension(text: str) -> str:
 
 
 def _times(text: str) -> str:
-    if not _INTERVAL.fullmatch(text.strip()) and len(text.split()) != _CRON_FIELDS:
+    if seconds_of(text) is None and len(text.split()) != _CRON_FIELDS:
         raise ValueError(f"{text!r} is neither an interval like 90m or 1h nor a cron expression like 0 3 * * *")
     return text
 

@@ -8,6 +8,8 @@ from enum import StrEnum
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from melwatch.durations import seconds_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -15,12 +17,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-_INTERVAL = re.compile(r"(\d+)\s*([smhd])")
 _JITTER = 4
 """An interval varies by up to a quarter, so that many machines do not wake one server at once."""
 
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_WEEKDAY_NUMBER = re.compile(r"(?<![/\w])[0-7](?!\w)")
 
 
 class Task(StrEnum):
@@ -67,12 +68,6 @@ class Timetable:
         if self._scheduler.running:
             self._scheduler.wakeup()
 
-    def next_at(self, task: Task) -> str | None:
-        """Return when a task is due next, ISO 8601 in local time, if it has set times."""
-        job = self._scheduler.get_job(task)
-        at = getattr(job, "next_run_time", None)
-        return at.isoformat(timespec="seconds") if at is not None else None
-
     def _note(self, task: Task) -> None:
         with self._lock:
             self._due.add(task)
@@ -82,19 +77,22 @@ class Timetable:
 def trigger_of(times: str) -> BaseTrigger:
     """Return the trigger for a cron expression of five fields, or an interval like `90m`.
 
-    Raises `ValueError` for anything else.
+    Raises `ValueError` for anything else. Weekdays are numbered as in crontab(5): 0 and 7 are Sunday.
     """
-    interval = _INTERVAL.fullmatch(times.strip())
-    if interval is not None:
+    interval_s = seconds_of(times)
+    if interval_s is not None:
         from apscheduler.triggers.interval import IntervalTrigger
 
-        number, unit = int(interval[1]), interval[2]
-        if number < 1:
-            raise ValueError("an interval must be at least 1 s")
-        return IntervalTrigger(**{_UNITS[unit]: number}, jitter=number * _SECONDS[unit] // _JITTER or None)
+        return IntervalTrigger(seconds=interval_s, jitter=interval_s // _JITTER or None)
     from apscheduler.triggers.cron import CronTrigger
 
     try:
-        return CronTrigger.from_crontab(times)
+        return CronTrigger.from_crontab(_with_named_weekdays(times))
     except ValueError as error:
         raise ValueError(f"{times!r} is neither an interval like 90m nor a cron expression: {error}") from None
+
+
+def _with_named_weekdays(cron: str) -> str:
+    """Write weekdays by name, since APScheduler counts them from Monday and cron from Sunday."""
+    *rest, weekdays = cron.split() or [""]
+    return " ".join([*rest, _WEEKDAY_NUMBER.sub(lambda number: _WEEKDAYS[int(number[0])], weekdays)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +10,7 @@ import typer
 
 from melwatch import status
 from melwatch.assemble import open_for_mending, open_for_reading, open_to_ask
+from melwatch.durations import seconds_of
 from melwatch.errors import ConfigError, DegradedError, LockedError
 from melwatch.look import accept_root
 from melwatch.manifest import requests, tracks
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from melwatch.workshop import Workshop
 
 _ANSWERED_WITHIN_S = 15.0
-_LONGEST_S = 10 * 365 * 86400
-_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 @command()
@@ -123,11 +121,11 @@ def _require_told(shop: Workshop, kind: Ask, argument: str = "") -> None:
         raise LockedError("No melwatch is running on this dataset", "`melwatch run` starts one.")
 
 
-def _seconds(text: str) -> float:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd])", text.strip())
-    if found is None:
+def _seconds(text: str) -> int:
+    try:
+        seconds = seconds_of(text)
+    except ValueError as error:
+        raise ConfigError(str(error), "Without --for it lasts until `melwatch resume`.") from None
+    if seconds is None:
         raise ConfigError(f"{text!r} is no length of time", "Write it like 30m, 2h or 1d.")
-    seconds = float(found[1]) * _UNITS_S[found[2]]
-    if seconds > _LONGEST_S:
-        raise ConfigError(f"{text!r} is too long", "Without --for it lasts until `melwatch resume`.")
     return seconds

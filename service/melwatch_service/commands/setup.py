@@ -63,7 +63,7 @@ path = {dataset}
 # Publish when changes have been quiet for so long, and at least so often while they go on ...
 # quiet_s = 30
 # max_wait_s = 900
-# ... or only at set times: an interval (90m, 6h), or minute, hour, day, month, weekday (mon to sun).
+# ... or only at set times: an interval (90m, 6h), or minute, hour, day, month, weekday as in cron.
 # publish = "0 3 * * *"
 # Look at everything (by default hourly, nightly on a network), collect old versions, verify.
 # rescan = "1h"
