@@ -67,7 +67,6 @@ def scan_root(shop: Workshop, known: list[KnownFile], remembered: RootKey | None
         known_tracks=len(in_sight),
         seen_tracks=len(seen.seen),
         tracks_in_place=sum(sizes.get(file.path) == file.stamp.size for file in seen.seen),
-        complete=True,  # what is out of sight is not counted
     )
     if verdict.state is not RootState.ONLINE or found is None:
         what = verdict.what or "The music root was exchanged while it was looked at"

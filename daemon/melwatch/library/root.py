@@ -75,16 +75,15 @@ def judge_root(
     known_tracks: int,
     seen_tracks: int,
     tracks_in_place: int,
-    complete: bool,
 ) -> RootVerdict:
     """Decide whether what is not there may count as gone.
 
-    `tracks_in_place` are known tracks with the path and size that they had. Where the look was not
-    `complete`, nothing is concluded from what it did not see.
+    `tracks_in_place` are known tracks with the path and size that they had. What could not be looked
+    at must not be among the `known_tracks`: nothing is concluded from it.
     """
     if error is not None or found is None:
         return _out_of_reach(error)
-    if not known_tracks or not complete:
+    if not known_tracks:
         return RootVerdict(state=RootState.ONLINE)
     if not seen_tracks:
         what = f"The music root holds no track at all, though {known_tracks} are known"

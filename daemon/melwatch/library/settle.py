@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Container, Iterable, Sequence
+    from collections.abc import Collection, Container, Sequence
 
     from melwatch.track import FileStamp, RelPath, SeenFile
 
@@ -122,11 +122,6 @@ class Settling:
     def waiting(self) -> tuple[RelPath, ...]:
         """Return the files that did not stand still when last seen, in path order."""
         return tuple(sorted(self._waiting))
-
-    def forget(self, paths: Iterable[RelPath]) -> None:
-        """Forget files that are no longer of interest, known ones or not."""
-        for path in paths:
-            self._waiting.pop(path, None)
 
     def retain(self, paths: Container[RelPath]) -> None:
         """Forget all files but these."""

@@ -104,7 +104,7 @@ class Watch:
 
         `root_key` is device and inode of the root as a scan last saw them, or `None` while it is offline
         or unknown. A watch that was lost is renewed at once; one that did not last, or could not begin, is tried
-        again after a delay that grows, and as soon as a root that was offline is back.
+        again after a delay that grows, and as soon as a root that was offline, or was deleted, is back.
         """
         if not self._is_running or self._wanted == "poll":
             return
@@ -118,7 +118,7 @@ class Watch:
             self._end(f"polling because {lost}")
             self._basket.add_everything(f"the watch was lost: {lost}")
             self._postpone()
-        has_come = root_key is not None and root_key != self._key
+        has_come = root_key is not None and (self._key is None or (self._root_is_gone and root_key != self._key))
         self._key = root_key
         if has_come or self._clock() >= self._retry_at_s:
             self._try()

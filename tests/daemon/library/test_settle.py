@@ -285,9 +285,9 @@ def test_files_that_are_due_but_not_looked_at_cause_no_busy_loop(settling: Settl
 
 
 def test_what_is_forgotten_waits_anew(settling: Settling) -> None:
-    """A file that went and came again is a new file; forgetting the unknown is no error."""
+    """A file that went and came again is a new file; retaining the unknown is no error."""
     look(settling, START_S, file(A), file(B), file(C))
-    settling.forget([A, RelPath(b"never/seen.mp3")])
+    settling.retain({B, C, RelPath(b"never/seen.mp3")})
     assert settling.waiting() == (C, B)
     settling.retain({B})
     assert settling.waiting() == (B,)
