@@ -95,7 +95,7 @@ class Intake:
 
     def take(self, look: Look, now: datetime) -> Taken:
         """Put on record what is new, extract what stands still, and forget what is gone for good."""
-        plan = plan_pass(self.shop, self.db, look)
+        plan = make_plan(look.known, look.seen.seen, look.seen.unverified)
         tracks.add_tracks(self.db, plan.added)
         taken = Taken(plan=plan, tally=Tally())
         to_read = self._settled(look, taken)
@@ -161,7 +161,7 @@ class Intake:
         if taken.held is not None:
             held |= gone - accepted
         elif held:
-            taken.held = f"{len(held)} tracks have vanished"
+            taken.held = f"{len(held)} tracks have vanished" if len(held) > 1 else "One track has vanished"
         taken.kept = kept | held
         with writing(self.db):
             tracks.hold(self.db, held)
@@ -194,11 +194,6 @@ def brake_policy(shop: Workshop) -> BrakePolicy:
     """Return what the user wants to be asked about."""
     wanted = shop.config.deletions
     return BrakePolicy(max_fraction=wanted.max_fraction, max_tracks=wanted.max_tracks, whole_genre=wanted.whole_genre)
-
-
-def plan_pass(shop: Workshop, db: Connection, look: Look) -> Plan:
-    """Compare what is known now with what was seen."""
-    return make_plan(tracks.known_files(db, shop.recipe.id), look.seen.seen, look.seen.unverified)
 
 
 def likely_new(plan: Plan, files: Sequence[SeenFile]) -> list[SeenFile]:

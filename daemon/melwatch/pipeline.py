@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Event
 from typing import TYPE_CHECKING
 
@@ -112,7 +112,8 @@ class Pipeline:
                 log.warning("%s. %s", lost.what, lost.hint)
                 tracks.forget_songs(self.db, lost.audio_ids)
                 clean_spool(self.db, self.shop.state.spool)
-                again = intake.take(seen, now)
+                known = tracks.known_files(self.db, self.shop.recipe.id)
+                again = intake.take(replace(seen, known=known), now)
                 again.tally += taken.tally
                 again.renamed |= taken.renamed
                 taken = again
