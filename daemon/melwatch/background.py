@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from threading import Thread
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ class Background(Generic[Result]):
     def __init__(self, when_done: Callable[[], None]) -> None:
         self._when_done = when_done
         self._thread: Thread | None = None
+        self._has_ended = Event()
         self._result: Result | None = None
         self._error: BaseException | None = None
 
@@ -31,13 +32,14 @@ class Background(Generic[Result]):
     @property
     def is_done(self) -> bool:
         """Whether there is an outcome to take."""
-        return self._thread is not None and not self._thread.is_alive()
+        return self._thread is not None and self._has_ended.is_set()
 
     def start(self, work: Callable[[], Result]) -> None:
         """Begin; raises `RuntimeError` while busy."""
         if self._thread is not None:
             raise RuntimeError("still busy")
         self._result = self._error = None
+        self._has_ended.clear()
         self._thread = Thread(target=self._run, args=(work,), name="pass", daemon=True)
         self._thread.start()
 
@@ -52,9 +54,7 @@ class Background(Generic[Result]):
 
     def wait(self, timeout_s: float) -> bool:
         """Wait for the work to end; return whether it did."""
-        if self._thread is not None:
-            self._thread.join(timeout_s)
-        return self._thread is None or not self._thread.is_alive()
+        return self._thread is None or self._has_ended.wait(timeout_s)
 
     def _run(self, work: Callable[[], Result]) -> None:
         try:
@@ -62,4 +62,5 @@ class Background(Generic[Result]):
         except BaseException as error:  # noqa: BLE001  raised again by `take`
             self._error = error
         finally:
+            self._has_ended.set()
             self._when_done()

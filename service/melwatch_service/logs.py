@@ -22,7 +22,12 @@ def set_up_logging(settings: LogSection) -> None:
     if settings.file is not None:
         settings.file.parent.mkdir(parents=True, exist_ok=True)
         handler = logging.handlers.RotatingFileHandler(
-            settings.file, maxBytes=_FILE_BYTES, backupCount=_OLD_FILES, encoding="utf-8", errors="backslashreplace"
+            settings.file,
+            maxBytes=_FILE_BYTES,
+            backupCount=_OLD_FILES,
+            encoding="utf-8",
+            errors="backslashreplace",
+            delay=True,  # commands that log nothing do not touch the daemon's file
         )
         layout = "%(asctime)s %(levelname)s: %(message)s"
     handler.setFormatter(JsonLines() if settings.format == "json" else logging.Formatter(layout))

@@ -71,11 +71,11 @@ class Ratio:
 
         A piece begins with a whole block. All go through soxr as one stream.
         """
-        if self.input_hz == self.output_hz:
+        stream = _open_stream(self.input_hz, self.output_hz)
+        if stream is None:
             return [mono for _, mono in pieces]
         period = _PERIOD_SAMPLES.get(self.input_hz, self.block_in)
         silence = np.zeros(period + MARGIN_SAMPLES, np.float32)
-        stream = soxr.ResampleStream(self.input_hz, self.output_hz, 1, dtype="float32", quality=_QUALITY)
         resampled: list[Mono] = []
         place_of: dict[int, int] = {}
         at = 0
