@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 STAGES = ("library", "manifest", "spectrogram", "dataset")
 VALUES = {
     "melwatch.audiofile", "melwatch.config", "melwatch.defaults", "melwatch.disk", "melwatch.durations",
-    "melwatch.edition", "melwatch.errors", "melwatch.mounts", "melwatch.mpeg", "melwatch.names",
+    "melwatch.edition", "melwatch.errors", "melwatch.instance", "melwatch.mounts", "melwatch.mpeg", "melwatch.names",
     "melwatch.settings", "melwatch.source", "melwatch.system", "melwatch.tag_bounds", "melwatch.track",
     "melwatch.version",
 }  # fmt: skip

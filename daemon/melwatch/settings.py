@@ -8,11 +8,11 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import platformdirs
 from pydantic import ValidationError
 
 from melwatch.config import Config, expanded
 from melwatch.errors import ConfigError, ConfigProblem
+from melwatch.instance import Instance, find_instance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -25,34 +25,43 @@ _VARIABLES = 'Variables are named MELWATCH_SECTION__KEY; lists are written as in
 
 
 def default_config_file() -> Path:
-    """Where `melwatch init` writes and every command looks when it is not told otherwise."""
-    return platformdirs.user_config_path("melwatch", appauthor=False) / "melwatch.toml"
+    """Where `melwatch init` writes and every command looks first when it is not told otherwise."""
+    return Instance().config_file
 
 
-def find_config_file(named: Path | None) -> Path | None:
-    """Return the configuration to read: named, or `MELWATCH_CONFIG`, or the default if it exists."""
-    if named is None and "MELWATCH_CONFIG" in os.environ:
+def find_config_file(named: Path | None, *, name: str | None = None, may_be_service: bool = True) -> Path | None:
+    """Return the configuration to read: the file named, or `MELWATCH_CONFIG`, or the one that is installed.
+
+    Without `may_be_service` only the person's default file is considered of those installed.
+    """
+    if named is not None and name is not None:
+        raise ConfigError("Both --config and --name say which configuration to read", "Leave one of them out.")
+    if name is None and named is None and "MELWATCH_CONFIG" in os.environ:
         named = Path(os.environ["MELWATCH_CONFIG"])
     if named is not None:
         if not named.is_file():
             raise ConfigError(f"There is no configuration file {named}", "`melwatch init` writes one.")
         return named
-    default = default_config_file()
-    return default if default.is_file() else None
+    if name is None and (default_config_file().is_file() or not may_be_service):
+        default = default_config_file()
+        return default if default.is_file() else None
+    found = find_instance(name)
+    return None if found is None else found.config_file
 
 
 def load_config(
     file: Path | None = None,
     *,
+    name: str | None = None,
     music: Path | None = None,
     dataset: Path | None = None,
     state: Path | None = None,
 ) -> Config:
-    """Read and check the configuration; the named folders win over environment and file.
+    """Read and check the configuration; the folders given here win over environment and file.
 
     Raises `ConfigError` with every problem at once.
     """
-    found = find_config_file(file)
+    found = find_config_file(file, name=name, may_be_service=music is None and dataset is None)
     settings = _read_toml(found) if found else {}
     if found:
         _check_sections(settings, found)

@@ -11,18 +11,31 @@ import signal
 import stat
 import sys
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+
+import platformdirs
 
 from melwatch.track import FileStamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from multiprocessing.context import BaseContext
-    from pathlib import Path
 
+SERVICE_PACKAGE = "melwatch_winservice" if sys.platform == "win32" else "melwatch_systemd"
+"""The package that knows this system's service manager."""
 
 _ONE_THREAD_EACH = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """Workers are as many as cores, so each computes on its own."""
+
+
+def config_folder(*, for_all: bool) -> Path:
+    """Return where configurations lie: the person's own, or the machine's, for all."""
+    if not for_all:
+        return platformdirs.user_config_path("melwatch", appauthor=False)
+    if sys.platform == "win32":
+        return platformdirs.site_config_path("melwatch", appauthor=False)
+    return Path("/etc/melwatch")
 
 
 def stamp_of(facts: os.stat_result) -> FileStamp:

@@ -57,7 +57,7 @@ ConfigFile = Annotated[
     typer.Option(
         "--config",
         metavar="FILE",
-        help="Configuration file; without it, MELWATCH_CONFIG or the user's default one is read.",
+        help="Configuration file; without it, MELWATCH_CONFIG, the user's default one or an installed service's is read.",
     ),
 ]
 Music = Annotated[
@@ -71,7 +71,11 @@ State = Annotated[
     Path | None,
     typer.Option("--state", metavar="DIR", help="Where melwatch keeps what it knows; wins over dataset.state."),
 ]
-_PLACES = {"config": ConfigFile, "music": Music, "dataset": Dataset, "state": State}
+Name = Annotated[
+    str | None,
+    typer.Option("--name", metavar="NAME", help="Which installed service, where there are several."),
+]
+_PLACES = {"config": ConfigFile, "name": Name, "music": Music, "dataset": Dataset, "state": State}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,13 +83,14 @@ class Given:
     """What the command line says of where things are."""
 
     config: Path | None = None
+    name: str | None = None
     music: Path | None = None
     dataset: Path | None = None
     state: Path | None = None
 
     def settings(self) -> Config:
         """Read the configuration, with the folders named on the command line."""
-        config = load_config(self.config, music=self.music, dataset=self.dataset, state=self.state)
+        config = load_config(self.config, name=self.name, music=self.music, dataset=self.dataset, state=self.state)
         set_up_logging(config.log)
         return config
 
