@@ -57,7 +57,7 @@ ConfigFile = Annotated[
     typer.Option(
         "--config",
         metavar="FILE",
-        help="Configuration file; without it, MELWATCH_CONFIG, the user's default one or an installed service's is read.",
+        help="Configuration file; otherwise MELWATCH_CONFIG, the user's own, or an installed service's is read.",
     ),
 ]
 Music = Annotated[
