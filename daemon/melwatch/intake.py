@@ -25,15 +25,13 @@ if TYPE_CHECKING:
     from threading import Event
 
     from melwatch.estimate import Estimate
-    from melwatch.library.settle import Settling, Unsettled
+    from melwatch.library.settle import Unsettled
     from melwatch.look import Look
+    from melwatch.patience import Patience
     from melwatch.plan import Plan
     from melwatch.progress import Progress
     from melwatch.track import AudioId, FileStamp, RelPath, SeenFile
     from melwatch.workshop import Workshop
-
-_POSTPONED_S = 60.0
-"""How long something that vanished may turn out to have moved, while other files are still being written."""
 
 _RECENT_NS = 3600 * 10**9
 
@@ -53,40 +51,10 @@ class Taken:
     """Tracks that have vanished and stay on record for now."""
     is_interrupted: bool = False
 
-
-@dataclass(slots=True, kw_only=True)
-class Patience:
-    """What is remembered from look to look of files that are not what they will be."""
-
-    settling: Settling
-    gone_s: float
-    """How long nothing more must have vanished before what has is taken for gone."""
-    missing_since_s: dict[RelPath, float] = field(default_factory=dict)
-
-    @property
-    def missing(self) -> frozenset[RelPath]:
-        """Tracks that have vanished and may yet come back."""
-        return frozenset(self.missing_since_s)
-
-    def recently_missing(
-        self, removed: Collection[RelPath], now_s: float, *, may_move: bool
-    ) -> tuple[frozenset[RelPath], float]:
-        """Return what is still to be waited for, and for how long.
-
-        That is all of it while more keeps vanishing, and each for a while where it `may_move`:
-        where files are being written that could turn out to be the same songs.
-        """
-        self.missing_since_s = {path: self.missing_since_s.get(path, now_s) for path in removed}
-        if not removed:
-            return frozenset(), 0.0
-        wait_s = max(self.missing_since_s.values()) + self.gone_s - now_s
-        if wait_s > 0:
-            return frozenset(removed), wait_s
-        if not may_move:
-            return frozenset(), 0.0
-        until_s = {path: since_s + _POSTPONED_S for path, since_s in self.missing_since_s.items()}
-        recent = {path: time_s - now_s for path, time_s in until_s.items() if time_s > now_s}
-        return frozenset(recent), min(recent.values(), default=0.0)
+    def look_again_by(self, in_s: float | None) -> None:
+        """Have the next look come no later than that."""
+        if in_s is not None:
+            self.look_again_in_s = in_s if self.look_again_in_s is None else min(self.look_again_in_s, in_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,9 +73,11 @@ class Intake:
         plan = make_plan(look.known, look.seen.seen, look.seen.unverified)
         tracks.add_tracks(self.db, plan.added)
         taken = Taken(plan=plan, tally=Tally())
-        to_read = self._settled(look, taken)
+        to_read = self._worth_reading(self._settled(look, taken), taken)
         if to_read:
             taken.tally = self._extract(to_read, likely_new(plan, to_read), now)
+        if self.patience is not None:
+            taken.look_again_by(self.patience.note_read(to_read, taken.tally.unread, time.monotonic()))
         if self.halt.is_set():
             # Whether what has vanished has moved is not known before all that is new is read.
             taken.is_interrupted, taken.kept = True, frozenset(plan.vanished)
@@ -131,8 +101,16 @@ class Intake:
             known_stamps={_body(file.stamp) for file in look.known if file.path in vanished},
             busy={path for path in recent if system.is_being_written(native(self.shop.root, path))},
         )
-        taken.unsettled, taken.look_again_in_s = verdict.unsettled, verdict.look_again_in_s
+        taken.unsettled = verdict.unsettled
+        taken.look_again_by(verdict.look_again_in_s)
         return verdict.settled
+
+    def _worth_reading(self, files: tuple[SeenFile, ...], taken: Taken) -> tuple[SeenFile, ...]:
+        if self.patience is None:
+            return files
+        due, again_in_s = self.patience.worth_reading(files, time.monotonic())
+        taken.look_again_by(again_in_s)
+        return due
 
     def _extract(self, files: Sequence[SeenFile], new: Sequence[SeenFile], now: datetime) -> Tally:
         """Read what is new or changed, and make spectrograms of new songs."""
@@ -181,8 +159,7 @@ class Intake:
             return frozenset()
         recent, wait_s = self.patience.recently_missing(removed, time.monotonic(), may_move=bool(taken.unsettled))
         if recent:
-            again_s = taken.look_again_in_s
-            taken.look_again_in_s = wait_s if again_s is None else min(again_s, wait_s)
+            taken.look_again_by(wait_s)
         return recent
 
     def _forget_tracks(self, paths: Sequence[RelPath], songs: Mapping[RelPath, AudioId | None], taken: Taken) -> None:

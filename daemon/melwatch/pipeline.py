@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from datetime import datetime
     from sqlite3 import Connection
 
-    from melwatch.intake import Patience, Taken
+    from melwatch.intake import Taken
     from melwatch.library.part import Part
     from melwatch.library.root import RootKey
     from melwatch.look import Look
+    from melwatch.patience import Patience
     from melwatch.progress import Progress
     from melwatch.publication import Publication
     from melwatch.report import PassReport

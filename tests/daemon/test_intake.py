@@ -13,11 +13,12 @@ import pytest
 
 from building import library, songs
 from melwatch import intake as intake_module
-from melwatch.intake import Intake, Patience
+from melwatch.intake import Intake
 from melwatch.library.settle import Settling
 from melwatch.look import look
 from melwatch.manifest import ledger, tracks
 from melwatch.manifest.database import writing
+from melwatch.patience import Patience
 from melwatch.progress import Unwatched
 from melwatch.track import RelPath
 from workshops import manifest_of, put_on_record, workshop
