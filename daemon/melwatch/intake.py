@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from melwatch import system
 from melwatch.brake import BrakePolicy, held_deletions
 from melwatch.dataset.labels import find_renames
-from melwatch.estimate import check_space, estimate
+from melwatch.estimate import check_space, estimate, songs_that_fit
 from melwatch.extraction import Tally, extract_all, seconds_per_song
 from melwatch.ingest import Setup
 from melwatch.manifest import ledger, tracks
@@ -50,6 +50,8 @@ class Taken:
     kept: frozenset[RelPath] = frozenset()
     """Tracks that have vanished and stay on record for now."""
     is_interrupted: bool = False
+    is_short_of_space: bool = False
+    """Whether there was no room for all of it; publishing makes some."""
 
     def look_again_by(self, in_s: float | None) -> None:
         """Have the next look come no later than that."""
@@ -73,12 +75,12 @@ class Intake:
         plan = make_plan(look.known, look.seen.seen, look.seen.unverified)
         tracks.add_tracks(self.db, plan.added)
         taken = Taken(plan=plan, tally=Tally())
-        to_read = self._worth_reading(self._settled(look, taken), taken)
+        to_read = self._affordable(self._worth_reading(self._settled(look, taken), taken), taken)
         if to_read:
-            taken.tally = self._extract(to_read, likely_new(plan, to_read), now)
+            taken.tally = self._extract(to_read, now)
         if self.patience is not None:
             taken.look_again_by(self.patience.note_read(to_read, taken.tally.unread, time.monotonic()))
-        if self.halt.is_set():
+        if self.halt.is_set() or taken.is_short_of_space:
             # Whether what has vanished has moved is not known before all that is new is read.
             taken.is_interrupted, taken.kept = True, frozenset(plan.vanished)
         else:
@@ -112,11 +114,27 @@ class Intake:
         taken.look_again_by(again_in_s)
         return due
 
-    def _extract(self, files: Sequence[SeenFile], new: Sequence[SeenFile], now: datetime) -> Tally:
+    def _affordable(self, files: tuple[SeenFile, ...], taken: Taken) -> tuple[SeenFile, ...]:
+        """Leave for a later look the new files that there is no space for, should all be new songs.
+
+        Raises `DegradedError` where that is all of them or, without patience, any.
+        """
+        if not files:
+            return files
+        new = likely_new(taken.plan, files)
+        bytes_per_track, spool, dataset = self.shop.recipe.bytes_per_track, self.shop.state.spool, self.shop.folder.path
+        fitting = songs_that_fit(len(new), bytes_per_track, spool, dataset)
+        if self.patience is None:
+            work = estimate_work(self.shop, new, self.db)
+            self.progress.say(f"{work.sentence()}." if work.songs else f"{len(files):,} files to read.")
+        if fitting < len(new) and (self.patience is None or not fitting):
+            check_space(len(new) * bytes_per_track, spool, dataset)
+        left = {file.path for file in new[fitting:]}
+        taken.is_short_of_space = bool(left)
+        return tuple(file for file in files if file.path not in left)
+
+    def _extract(self, files: Sequence[SeenFile], now: datetime) -> Tally:
         """Read what is new or changed, and make spectrograms of new songs."""
-        work = estimate_work(self.shop, new, self.db)
-        check_space(work.final_bytes, self.shop.state.spool, self.shop.folder.path)
-        self.progress.say(f"{work.sentence()}." if work.songs else f"{len(files):,} files to read.")
         setup = Setup(
             root=self.shop.root,
             spool=self.shop.state.spool,

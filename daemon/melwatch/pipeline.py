@@ -112,7 +112,7 @@ class Pipeline:
         for attempt in range(_MOST_REPAIRS):
             try:
                 return taken, publication.publish(
-                    self.shop, self.db, now, is_forced=is_damaged, may_write=may_publish()
+                    self.shop, self.db, now, is_forced=is_damaged, may_write=may_publish() or taken.is_short_of_space
                 )
             except SpectrogramLostError as lost:
                 if attempt == _MOST_REPAIRS - 1:

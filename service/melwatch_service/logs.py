@@ -32,9 +32,9 @@ def set_up_logging(settings: LogSection) -> None:
         layout = "%(asctime)s %(levelname)s: %(message)s"
     handler.setFormatter(JsonLines() if settings.format == "json" else logging.Formatter(layout))
     logging.basicConfig(handlers=[handler], level=settings.level.upper(), force=True)
-    # Of other people's chatter only what is wrong is of interest.
-    for name in ("apscheduler", "watchdog"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    # Of other people's chatter only what is wrong is of interest; lost events we tell ourselves.
+    logging.getLogger("apscheduler").setLevel(logging.WARNING)
+    logging.getLogger("watchdog").setLevel(logging.ERROR)
 
 
 class JsonLines(logging.Formatter):

@@ -42,7 +42,8 @@ if TYPE_CHECKING:
 ROOT_KEY = RootKey(device=1, inode=2)
 REPORT = PassReport(
     extracted=0, reused=0, failed=0, found=0, balance={}, genres={}, waiting={}, like_artists=[], version=None,
-    is_published=False, bytes_written=0, moves=[], renamed_genres={}, unsettled=[], vanished=0, held=None,
+    is_published=False, bytes_written=0, moves=[], renamed_genres={}, unsettled=[], unsettled_files=0, vanished=0,
+    held=None,
 )  # fmt: skip
 
 
@@ -263,9 +264,9 @@ SMALL: dict[str, dict[str, Any]] = {
 
 
 @contextmanager
-def real_runner(place: Path) -> Iterator[tuple[Runner, ScriptedWatch]]:
+def real_runner(place: Path, **sections: dict[str, Any]) -> Iterator[tuple[Runner, ScriptedWatch]]:
     """Make a runner with everything but the watch as it is in earnest."""
-    with open_runner(workshop(place, **SMALL), SilentFace(), datetime.now(UTC)) as runner:
+    with open_runner(workshop(place, **SMALL | sections), SilentFace(), datetime.now(UTC)) as runner:
         watch = ScriptedWatch()
         runner.watch = _as_watch(watch)
         yield runner, watch
@@ -282,6 +283,21 @@ def until(runner: Runner, condition: Callable[[], bool]) -> None:
 
 def at_rest(runner: Runner) -> bool:
     return not runner.background.is_busy and runner.agenda.seconds_left(time.monotonic()) is None
+
+
+@pytest.mark.slow
+def test_what_no_event_told_of_is_found_by_the_next_reconcile(tmp_path: Path) -> None:
+    """With a watch that reports nothing at all, the timetable's look at everything finds what changed."""
+    library(tmp_path / "music", {"Rock": songs(6)})
+    with real_runner(tmp_path, schedule={"quiet_s": 0, "rescan": "2s"}) as (runner, _):
+        runner.timetable.start()
+        until(runner, lambda: len(tracks.songs_by_path(runner.db)) == 6)
+        (tmp_path / "music" / "Rock" / "new.mp3").write_bytes(CONTENT[0])
+        (tmp_path / "music" / "Rock" / "00.mp3").unlink()
+        until(runner, lambda: RelPath(b"Rock/new.mp3") in tracks.songs_by_path(runner.db))
+        until(runner, lambda: RelPath(b"Rock/00.mp3") not in tracks.songs_by_path(runner.db))
+        until(runner, lambda: not runner.background.is_busy)
+        runner.timetable.stop()
 
 
 @pytest.mark.slow
