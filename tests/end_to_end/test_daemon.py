@@ -259,7 +259,7 @@ def test_twenty_thousand_files_at_once_are_all_accounted_for(rig: Rig) -> None:
         for n in range(20_000):
             content = song if n % 10 else broken + str(n).encode()
             (folders[n % 200] / f"{n:05}.mp3").write_bytes(content)
-        daemon.wait_for(lambda: rig.status()["tracks"]["ready"] == 12 + 18_000, 600)
+        daemon.wait_for(lambda: rig.status()["tracks"]["ready"] == 12 + 18_000, 400)
         daemon.wait_for(lambda: rig.status()["tracks"]["failed"] == 2_000, 300)
         daemon.wait_for_songs("Rock/001/00001.mp3", *ROCK, *JAZZ, timeout_s=300)
         status = rig.status()
