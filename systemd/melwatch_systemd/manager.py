@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,8 @@ class Systemd:
         control.call("disable", "--now", unit)
         if instance.scope is Scope.SYSTEM:
             control.try_call("clean", "--what=cache", "--what=runtime", unit)
+            with suppress(OSError):  # another service has its own there
+                Path("/var/cache/melwatch").rmdir()
         file.unlink()
         shutil.rmtree(_own_folder(file), ignore_errors=True)
         control.call("daemon-reload")
