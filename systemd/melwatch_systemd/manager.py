@@ -193,13 +193,12 @@ def _whose(instance: Instance) -> str:
 
 def _allowed(instance: Instance) -> Systemctl:
     """Return systemd where the person may tell it what to do; raises `ConfigError` where not."""
-    control = Systemctl.of(instance.scope)
     is_root = system.is_administrator()
     if instance.scope is Scope.SYSTEM and not is_root:
         raise ConfigError("A service of the machine is for its administrator", "Use sudo, or leave out --system.")
     if instance.scope is Scope.USER and is_root and "SUDO_USER" in os.environ:
         raise ConfigError("A service of your own is yours, not root's", "Leave out sudo.")
-    return control
+    return Systemctl.of(instance.scope)
 
 
 def _how_to_see(control: Systemctl, instance: Instance) -> list[str]:

@@ -88,6 +88,10 @@ class Service:
         where = "/etc/systemd/system" if self.for_machine else "/home/tester/.config/systemd/user"
         return f"{where}/{self.unit}"
 
+    @property
+    def config_file(self) -> str:
+        return f"{'/etc' if self.for_machine else '/home/tester/.config'}/melwatch/{self.name}.toml"
+
     def type(self, *command: str, expect: int | None = 0) -> str:
         """Run a command as whoever the service is for."""
         if self.for_machine:
@@ -155,9 +159,10 @@ def service(request: pytest.FixtureRequest, host: SystemdHost) -> Iterator[Servi
     number = sum(1 for _ in host.share.iterdir())
     for_machine = request.param == "system"
     owner = "media" if for_machine else "tester"
-    service = Service(host, f"s{number}", f"s{number}", for_machine=for_machine, owner=owner)
+    service = Service(host, f"case-{number}", f"case-{number}", for_machine=for_machine, owner=owner)
     yield service
     service.control("uninstall", expect=None)
+    service.type("rm", "-f", service.config_file)
     shutil.rmtree(service.outside / "music", ignore_errors=True)
 
 
@@ -190,19 +195,9 @@ def test_a_service_from_its_installation_to_its_end(service: Service) -> None:
     assert service.fact("ActiveState") == "inactive"
     service.control("start")
     assert "gone" in service.control("uninstall")
-    left = service.host.run(
-        "find",
-        "/etc",
-        "/home/tester",
-        "/run",
-        "/var/cache",
-        "-name",
-        f"*{service.name}*",
-        "-o",
-        "-name",
-        "melwatch.toml",
-    )
+    left = service.host.run("find", "/etc", "/home/tester", "/run", "/var/cache", "-name", f"*{service.name}*")
     assert not left
+    assert "melwatch" not in service.host.run("ls", "-A", "/home/tester/.config", "/etc", "/var/cache")
     assert service.songs() == {*NAMES, "Rock/new.mp3"}
     assert service.systemctl("status", expect=4)
 
@@ -274,8 +269,7 @@ def test_what_a_restart_would_not_cure_is_not_restarted(service: Service) -> Non
     service.lay_out(TWO_GENRES)
     service.control("install", *service.places)
     service.wait_for_songs(NAMES)
-    config = "/etc/melwatch" if service.for_machine else "/home/tester/.config/melwatch"
-    file = f"{config}/{service.name}.toml"
+    file = service.config_file
     state = f"/var/lib/melwatch/{service.name}"
     if not service.for_machine:
         state = service.type(
@@ -289,12 +283,13 @@ def test_what_a_restart_would_not_cure_is_not_restarted(service: Service) -> Non
         assert service.fact("ExecMainStatus") == str(code)
         assert service.fact("NRestarts") == "0"
 
-    service.type("sed", "-i", "s/^# quiet_s = 30/quiet_s = 'soon'/", file)
-    fails_with(2, "schedule.quiet_s")
-    service.type("sed", "-i", "s/^quiet_s = .*/# quiet_s = 30/", file)
-    holder = service.host.run("sh", "-c", f"flock {state}/lock sleep 60 >/dev/null & echo $!").strip()
+    service.type("sed", "-i", "s/^# keep_hours = 168/keep_hours = -1/", file)
+    fails_with(2, "dataset.keep_hours")
+    service.type("sed", "-i", "s/^keep_hours = -1/# keep_hours = 168/", file)
+    service.host.run("systemd-run", "--unit=another", "flock", f"{state}/lock", "sleep", "60")
+    service.host.wait_for(lambda: service.host.run("flock", "-n", f"{state}/lock", "echo", "free", expect=None) == "")
     fails_with(3, "Another melwatch is at work")
-    service.host.run("pkill", "-P", holder, "sleep")
+    service.host.run("systemctl", "stop", "another")
     service.type("sh", "-c", f"echo nonsense >{state}/manifest.sqlite3; rm -f {state}/manifest.sqlite3-*")
     fails_with(4, "manifest")
     assert service.songs() == NAMES
@@ -348,7 +343,7 @@ def test_whoever_installed_it_talks_to_it(service: Service) -> None:
 
 def test_odd_names_reach_systemd_as_they_are(service: Service) -> None:
     """Folders with spaces, percent and dollar signs, quotes, backslashes and umlauts work."""
-    service.folder = "Müsik 100% %h $HOME ${USER} \"quoted\" 'so' back\\slash; #7"
+    service.folder += " Müsik 100% %h $HOME ${USER} \"quoted\" 'so' back\\slash; #7"
     service.lay_out(TWO_GENRES)
     service.control("install", *service.places)
     service.wait_for_songs(NAMES)
@@ -454,13 +449,10 @@ def test_a_configuration_is_the_persons_own(service: Service) -> None:
     told = service.control("install", "--music", "/srv/other", expect=2)
     assert "--music says /srv/other" in told
     assert "--name" in told
-    file = f"/home/tester/.config/melwatch/{service.name}.toml"
+    file = service.config_file
     service.type("sh", "-c", f"echo '# mine' >>{file}")
     service.control("install")
     assert "it stays" in service.control("uninstall")
-    service.control("install")
-    service.wait_for_songs(NAMES)
-    service.type("rm", file)
 
 
 @person_only
