@@ -93,8 +93,13 @@ class Systemctl:
         """Return what systemd finds wrong with a unit file; "" for nothing."""
         scope = ("--user",) if self.scope is Scope.USER else ()
         done = self._run("systemd-analyze", *scope, "verify", str(file))
-        # Other units, which it looks at as well, may have faults of their own.
-        return "; ".join(line for line in done.stderr.splitlines() if file.name in line)
+        # Other units, which it looks at as well, may have faults of their own; and an older systemd
+        # goes without what it does not know.
+        return "; ".join(
+            line
+            for line in done.stderr.splitlines()
+            if file.name in line and "Unknown key name" not in line and "Unknown lvalue" not in line
+        )
 
     def is_lingering(self) -> bool:
         """Whether the person's services run while they are not logged in."""
