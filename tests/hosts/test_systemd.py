@@ -116,12 +116,12 @@ class Service:
     def fact(self, key: str) -> str:
         return self.systemctl("show", "--value", f"--property={key}").strip()
 
-    def journal(self) -> str:
+    def journal(self, *words: str) -> str:
         self.host.run("journalctl", "--sync")
         field = "_SYSTEMD_UNIT" if self.for_machine else "_SYSTEMD_USER_UNIT"
         manager = "UNIT" if self.for_machine else "USER_UNIT"
         return self.host.run(
-            "journalctl", "--no-pager", "-o", "cat", f"{field}={self.unit}", "+", f"{manager}={self.unit}"
+            "journalctl", "--no-pager", "-o", "cat", *words, f"{field}={self.unit}", "+", f"{manager}={self.unit}"
         )
 
     def songs(self) -> set[str]:
@@ -180,9 +180,11 @@ def test_a_service_from_its_installation_to_its_end(service: Service) -> None:
     process = service.kill(signal.SIGKILL)
     service.wait_for_another(process)
     service.drop("Rock/new.mp3", 900)
+    service.systemctl("reload")
     service.wait_for_songs({*NAMES, "Rock/new.mp3"})
     told = service.control("status")
     assert "active (running)" in told
+    assert "enabled" in told
     assert "restarted 1 times" in told
     assert "13 ready" in told
 
@@ -393,6 +395,8 @@ def test_music_that_is_not_there_yet_is_waited_for(service: Service) -> None:
     music.rename(service.outside / "aside")
     assert "the service waits for it" in service.control("install", *service.places)
     service.host.wait_for(lambda: "root_offline" in service.fact("StatusText"), service.journal)
+    assert "It is looked for again and again" in service.journal("-p", "warning")
+    assert "<" not in service.journal()
     (service.outside / "aside").rename(music)
     service.wait_for_songs(NAMES)
 
@@ -434,11 +438,13 @@ def test_what_cannot_work_is_refused_and_leaves_nothing(host: SystemdHost) -> No
     assert "cannot read /srv/m/private" in refused(
         host, "root", "--system", "--account", "media", "--music", "/srv/m/private", "--dataset", "/srv/m/dataset"
     )
+    host.run("sh", "-c", "mkdir -m 700 /root/closed && cp -a /opt/melwatch/bin /opt/melwatch/lib /root/closed")
+    host.run("cp", "/opt/melwatch/pyvenv.cfg", "/root/closed")
+    command = ("/root/closed/bin/python", "-P", "-m", "melwatch_service", "service", "install", "--system", *places)
+    assert "cannot run this melwatch" in host.run(*command, "--name", "odd", "--account", "media", expect=2)
     assert "goes with --system" in refused(host, "tester", "--account", "media", *places, **session)
-    left = host.run(
-        "find", "/etc/melwatch", "/etc/systemd", "/home/tester/.config/melwatch", "-name", "*odd*", expect=None
-    )
-    assert "odd" not in left.replace("No such file", "")
+    assert host.run("find", "/etc", "/home/tester", "-name", "*odd.*", "-newer", "/etc/machine-id") == ""
+    assert set(host.run("find", "/srv/m", "-mindepth", "1", "-printf", "%f\n").split()) == {"music", "private"}
 
 
 @person_only
