@@ -402,6 +402,29 @@ def test_music_that_is_not_there_yet_is_waited_for(service: Service) -> None:
 
 
 @machine_only
+def test_a_dataset_on_a_disk_that_comes_late_is_gone_on_with(service: Service) -> None:
+    """Without its disk the service waits; nothing is written to where the disk belongs, and all goes on with it."""
+    service.lay_out(TWO_GENRES)
+    disk, aside = SHARE / service.folder / "disk", SHARE / service.folder / "aside"
+    service.type("mkdir", str(disk), str(aside))
+    service.type("chown", "media:media", str(disk))
+    places = ["--music", str(SHARE / service.folder / "music"), "--dataset", str(disk / "dataset")]
+    service.control("install", "--account", "media", *places)
+    service.host.wait_for(lambda: "version 1" in service.melwatch("status", expect=None), service.journal)
+    service.control("stop")
+    service.type("mv", str(disk / "dataset"), str(aside / "dataset"))
+    service.drop("Rock/new.mp3", 900)
+    service.control("start")
+    service.host.wait_for(lambda: "Is its disk connected?" in service.fact("StatusText"), service.journal)
+    assert not service.type("ls", str(disk))
+    service.type("mount", "--bind", str(aside), str(disk))
+    service.host.wait_for(lambda: "version 2" in service.melwatch("status", expect=None), service.journal)
+    assert "13 ready" in service.melwatch("status")
+    service.control("stop")
+    service.type("umount", str(disk))
+
+
+@machine_only
 def test_homes_are_enough(service: Service) -> None:
     """Music and dataset in somebody's home work too; the owner of the dataset is whom it runs as."""
     place = Path("/home/anna")

@@ -142,6 +142,8 @@ def _own_words(instance: Instance) -> Sequence[str]:
             return status_lines(status.overview(shop, db))
     except MelwatchError as error:
         return [f"{error.what}. {error.hint}".rstrip()]
+    except OSError as error:
+        return [f"{error.filename}: {error.strerror}"]
 
 
 def _manager() -> Manager:
