@@ -38,9 +38,9 @@ def set_up_logging(settings: LogSection) -> None:
         formatter = LevelInFront(formatter if settings.format == "json" else logging.Formatter("%(message)s"))
     handler.setFormatter(formatter)
     logging.basicConfig(handlers=[handler], level=settings.level.upper(), force=True)
-    # Of other people's chatter only what is wrong is of interest.
-    for name in ("apscheduler", "watchdog"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    # Of other people's chatter only what is wrong is of interest; lost events we tell ourselves.
+    logging.getLogger("apscheduler").setLevel(logging.WARNING)
+    logging.getLogger("watchdog").setLevel(logging.ERROR)
 
 
 class JsonLines(logging.Formatter):

@@ -8,6 +8,8 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
@@ -19,7 +21,7 @@ from daemons import running
 from running import Rig
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 pytestmark = [
     pytest.mark.timeout(300),
@@ -224,3 +226,68 @@ def test_publishing_can_have_times_of_its_own(rig: Rig) -> None:
     rig.environment["MELWATCH_SCHEDULE__QUIET_S"] = "3600"
     with running(rig) as daemon:
         daemon.wait_for_songs(*ROCK, *JAZZ)
+
+
+QUEUE = Path("/proc/sys/fs/inotify/max_queued_events")
+
+
+@contextmanager
+def short_event_queue(length: int) -> Iterator[None]:
+    """Have the kernel drop events once so many wait to be read."""
+    usual = QUEUE.read_text()
+    try:
+        QUEUE.write_text(str(length))
+    except OSError:
+        pytest.skip("may not set the length of inotify's queue")
+    try:
+        yield
+    finally:
+        QUEUE.write_text(usual)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(sys.platform != "linux", reason="shortens inotify's queue")
+def test_twenty_thousand_files_at_once_are_all_accounted_for(rig: Rig) -> None:
+    """However many events are lost, every file has a state afterwards, and the loss is told."""
+    song, broken = tone(990, 0.3), b"no MP3 at all "
+    with short_event_queue(64), running(rig) as daemon:
+        daemon.wait_for_songs(*ROCK, *JAZZ)
+        folders = [rig.music / "Rock" / f"{n:03}" for n in range(200)]
+        for folder in folders:
+            folder.mkdir()
+        for n in range(20_000):
+            content = song if n % 10 else broken + str(n).encode()
+            (folders[n % 200] / f"{n:05}.mp3").write_bytes(content)
+        daemon.wait_for(lambda: rig.status()["tracks"]["ready"] == 12 + 18_000, 400)
+        daemon.wait_for(lambda: rig.status()["tracks"]["failed"] == 2_000, 300)
+        daemon.wait_for_songs("Rock/001/00001.mp3", *ROCK, *JAZZ, timeout_s=300)
+        status = rig.status()
+        assert status["event_overflows"] >= 1
+        assert status["tracks"]["pending"] == 0
+        assert daemon.extracted() == 13
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="mounts a file system")
+def test_a_root_that_is_unmounted_deletes_nothing(tmp_path: Path) -> None:
+    """Without its disk the mount point is empty: the dataset stays, and all goes on when the disk is back."""
+    rig = Rig.at(tmp_path)
+    disk = library(tmp_path / "disk", {"Rock": songs(6), "Jazz": songs(6, first=20)})
+    rig.music.mkdir()
+    mount = ["mount", "--bind", str(disk), str(rig.music)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("may not mount")
+    try:
+        with running(rig) as daemon:
+            daemon.wait_for_songs(*ROCK, *JAZZ)
+            subprocess.run(["umount", "--lazy", str(rig.music)], check=True)
+            daemon.wait_for_state("root_offline")
+            assert daemon.songs() == {*ROCK, *JAZZ}
+            library(disk, {"Rock": {"new.mp3": tone(900)}})
+            subprocess.run(mount, check=True)
+            daemon.wait_for_songs("Rock/new.mp3", *ROCK, *JAZZ)
+            daemon.wait_for_state("idle")
+            assert daemon.extracted() == 13
+    finally:
+        subprocess.run(["umount", "--lazy", str(rig.music)], capture_output=True, check=False)
