@@ -388,6 +388,7 @@ def test_several_services_live_side_by_side(service: Service) -> None:
     assert "12 ready" in service.type("melwatch", "status")
 
 
+@person_only
 def test_music_that_is_not_there_yet_is_waited_for(service: Service) -> None:
     """The service starts without it, and says so; it goes on when the music comes."""
     service.lay_out(TWO_GENRES)
