@@ -64,7 +64,7 @@ def live_now(
     return Live(
         state=state,
         sentence=sentence,
-        watching=watch.reason or watch.mode.value,
+        watching=watch.words,
         overflows=watch.overflows,
         unsettled=report.unsettled if report is not None else [],
         unsettled_files=report.unsettled_files if report is not None else 0,

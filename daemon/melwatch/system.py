@@ -169,8 +169,11 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def try_lock(handle: int) -> bool:
-    """Take the exclusive lock of an open file without waiting; it ends with the process."""
+def try_lock(handle: int, *, is_shared: bool = False) -> bool:
+    """Take the lock of an open file without waiting, with others who share it or alone; it ends with the process.
+
+    Windows has none that is shared here, so that there one excludes the other.
+    """
     try:
         if sys.platform == "win32":
             import msvcrt
@@ -181,7 +184,7 @@ def try_lock(handle: int) -> bool:
         else:
             import fcntl
 
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, (fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except OSError:
         return False
     return True
