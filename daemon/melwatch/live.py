@@ -31,6 +31,11 @@ class Live:
     unsettled: list[dict[str, Any]] = field(default_factory=list)
     progress: dict[str, Any] | None = None
 
+    @property
+    def words(self) -> str:
+        """State and sentence in one line, for a supervisor to show."""
+        return f"{self.state}: {self.sentence}" if self.sentence else self.state
+
 
 def live_now(
     *,

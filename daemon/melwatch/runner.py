@@ -127,9 +127,10 @@ class Runner:
     def run(self) -> bool:
         """Work until told to stop; return whether everything came to its end in time."""
         requests.forget_old(self.db)
+        # Before the watch begins, which looks at every folder: how long that takes is no sign of trouble.
+        self.face.ready()
         self.watch.start()
         self.timetable.start()
-        self.face.ready()
         try:
             while not self.is_stopping:
                 try:
@@ -290,7 +291,8 @@ class Runner:
             report=self.report,
             watch=self.watch,
         )
-        self.face.progress(live.sentence)
+        if live != self._saved or self.face.is_watched:
+            self.face.progress(live.words)
         if live != self._saved:
             save_live(self.db, live, os.getpid())
             self._saved = live

@@ -38,6 +38,13 @@ def config_folder(*, for_all: bool) -> Path:
     return Path("/etc/melwatch")
 
 
+def machine_state_folder() -> Path:
+    """Return where services of the machine keep what they know, each in a folder of its own name."""
+    if sys.platform == "win32":
+        return platformdirs.site_data_path("melwatch", appauthor=False) / "state"
+    return Path("/var/lib/melwatch")
+
+
 def stamp_of(facts: os.stat_result) -> FileStamp:
     """Return what of a `stat` result tells whether a file has changed."""
     changed_ns = facts.st_mtime_ns if sys.platform == "win32" else facts.st_ctime_ns
