@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 STAGES = ("library", "manifest", "spectrogram", "dataset")
 VALUES = {
     "melwatch.audiofile", "melwatch.config", "melwatch.defaults", "melwatch.disk", "melwatch.durations",
-    "melwatch.edition", "melwatch.errors", "melwatch.instance", "melwatch.mounts", "melwatch.mpeg", "melwatch.names",
-    "melwatch.settings", "melwatch.source", "melwatch.system", "melwatch.tag_bounds", "melwatch.track",
-    "melwatch.version",
+    "melwatch.edition", "melwatch.errors", "melwatch.filesystem", "melwatch.instance", "melwatch.mounts",
+    "melwatch.mpeg", "melwatch.names", "melwatch.settings", "melwatch.source", "melwatch.system",
+    "melwatch.tag_bounds", "melwatch.track", "melwatch.version", "melwatch.windows",
 }  # fmt: skip
 HEAVY = {"torch", "transformers", "datasets", "pyarrow", "numpy"}
 
@@ -109,10 +109,10 @@ def test_workers_import_neither_torch_nor_arrow() -> None:
     assert not imported_by("melwatch.spectrogram.extract") & (HEAVY - {"numpy"})
 
 
-def test_only_two_modules_ask_which_system_they_are_on() -> None:
-    """`sys.platform` and `os.name` appear in `melwatch.system` and `melwatch.mounts` alone."""
+def test_only_few_modules_ask_which_system_they_are_on() -> None:
+    """`sys.platform` and `os.name` appear in the modules about the system's processes, files and mounts alone."""
     for name, tree in MODULES.items():
-        if name in {"melwatch.system", "melwatch.mounts"}:
+        if name in {"melwatch.system", "melwatch.filesystem", "melwatch.mounts", "melwatch.windows"}:
             continue
         asked = [
             node for node in ast.walk(tree)

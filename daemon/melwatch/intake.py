@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from melwatch import system
+from melwatch import filesystem
 from melwatch.brake import BrakePolicy, held_deletions
 from melwatch.dataset.labels import find_renames
 from melwatch.estimate import check_space, estimate
@@ -122,7 +122,7 @@ class Intake:
             now_ns=now_ns,
             closed=self.closed,
             known_stamps={_body(file.stamp) for file in look.known if file.path in vanished},
-            busy={path for path in recent if system.is_being_written(native(self.shop.root, path))},
+            busy={path for path in recent if filesystem.is_being_written(native(self.shop.root, path))},
         )
         taken.unsettled, taken.look_again_in_s = verdict.unsettled, verdict.look_again_in_s
         return verdict.settled
@@ -138,6 +138,7 @@ class Intake:
             recipe=self.shop.recipe,
             ready=frozenset(tracks.ready_audio(self.db, self.shop.recipe.id)),
             memory_mb=self.shop.config.workers.memory_mb,
+            hydrate=self.shop.config.library.hydrate,
         )
         return extract_all(self.db, files, setup, self.shop.config.workers, self.progress, now, self.halt)
 

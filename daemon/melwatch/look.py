@@ -13,6 +13,7 @@ from melwatch.library.scan import Scan, scan
 from melwatch.manifest import tracks
 from melwatch.manifest.database import get_meta, set_meta, writing
 from melwatch.plan import is_under
+from melwatch.spelling import respell
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
@@ -36,8 +37,10 @@ def look(shop: Workshop, db: Connection) -> Look:
     """Scan the library; raises `RootOfflineError` where the root is gone, which never means that the songs are."""
     known = tracks.known_files(db, shop.recipe.id)
     seen, root = scan_root(shop, known, remembered_root(db))
+    if respell(db, known, {*(file.path for file in seen.seen), *seen.unverified}):
+        known = tracks.known_files(db, shop.recipe.id)
     # A look that could not see all may have met another root.
-    if not seen.unverified and get_meta(db, ROOT_KEY) != json.dumps(root.to_json()):
+    if seen.is_whole and get_meta(db, ROOT_KEY) != json.dumps(root.to_json()):
         with writing(db):
             set_meta(db, ROOT_KEY, json.dumps(root.to_json()))
     return Look(known=known, seen=seen, root=root)

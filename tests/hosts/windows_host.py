@@ -64,8 +64,8 @@ class WindowsHost:
     @property
     def environment(self) -> dict[str, str]:
         """Variables for everything that is started there."""
-        ours = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "MELWATCH_", "XDG_"))}
-        ours.pop("DISPLAY", None)
+        strange = ("PYTHON", "MELWATCH_", "XDG_", "DISPLAY")
+        ours = {name: value for name, value in os.environ.items() if not name.startswith(strange)}
         return ours | {
             "WINEPREFIX": str(self.place / "wine"),
             "WINEDEBUG": "-all",
@@ -162,7 +162,8 @@ def _ingredients() -> str:
 
 def _pins() -> list[str]:
     """Return the versions that the tests run with here, so that both systems use the same."""
-    return sorted({f"{package.name}=={package.version}" for package in metadata.distributions() if package.name != "melwatch"})
+    installed = {package.name: package.version for package in metadata.distributions()}
+    return sorted(f"{name}=={version}" for name, version in installed.items() if name != "melwatch")
 
 
 def _set_up(host: WindowsHost) -> None:

@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from melwatch import system
+from melwatch import filesystem
 from melwatch.library.rules import Reason
 from melwatch.names import native
 from melwatch.track import RelPath, SeenFile
@@ -28,12 +28,19 @@ class LeftOut:
 
 @dataclass(slots=True, kw_only=True)
 class Scan:
-    """What one walk found; `unverified` folders could not be read, so nothing is known of them."""
+    """What one walk found; of `unverified` folders and files nothing new is known, since they could not be read."""
 
     seen: list[SeenFile] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
     unverified: list[RelPath] = field(default_factory=list)
     other_files: Counter[Reason] = field(default_factory=Counter)
+    online_only: int = 0
+    """How many of the `unverified` are files whose content is not here."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every folder was looked into."""
+        return len(self.unverified) == self.online_only
 
     @property
     def found(self) -> int:
@@ -77,7 +84,7 @@ def scan(root: bytes, rules: Rules) -> Scan:
 
 class _Walk:
     def __init__(self, root: bytes, rules: Rules) -> None:
-        self.root = root
+        self.root = filesystem.openable(root)
         self.rules = rules
         self.result = Scan()
         self.reached_by_link: set[tuple[int, int]] = set()
@@ -97,7 +104,7 @@ class _Walk:
     def meet(self, entry: _Entry) -> list[_Folder]:
         """Take in one entry; return the folder to go down into, if it is one."""
         try:
-            facts = system.stat_entry(entry.of)
+            facts = filesystem.stat_entry(entry.of)
         except OSError as error:
             self._fail(entry, error)
             return []
@@ -111,7 +118,7 @@ class _Walk:
         if not self.rules.may_enter(entry.path):
             self._leave_out(entry.path + b"/", Reason.EXCLUDED)
             return []
-        is_link = entry.of.is_symlink()
+        is_link = filesystem.is_link(entry.of)
         if key in entry.folder.ancestors or (is_link and key in self.reached_by_link):
             self._leave_out(entry.path + b"/", Reason.LINK_LOOP)
             return []
@@ -127,8 +134,11 @@ class _Walk:
             self._leave_out(entry.path, entry.folder.inherited or reason or Reason.IGNORED)
         elif not stat.S_ISREG(facts.st_mode):
             self._leave_out(entry.path, Reason.NOT_REGULAR)
+        elif filesystem.is_online_only(facts) and not self.rules.hydrate:
+            self.result.online_only += 1
+            self._lose(entry.path, Reason.ONLINE_ONLY)
         else:
-            self.result.seen.append(SeenFile(path=RelPath(entry.path), stamp=system.stamp_of(facts)))
+            self.result.seen.append(SeenFile(path=RelPath(entry.path), stamp=filesystem.stamp_of(facts)))
 
     def _fail(self, entry: _Entry, error: OSError) -> None:
         """Take in an entry that could not be looked at.
