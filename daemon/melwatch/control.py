@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from melwatch.library.part import Part
 from melwatch.look import accept_root
 from melwatch.manifest import tracks
 from melwatch.manifest.database import get_meta, set_meta, writing
 from melwatch.manifest.requests import Ask
+from melwatch.track import RelPath
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
@@ -43,6 +45,9 @@ def act_on(runner: Runner, request: Request, now: datetime) -> str:
         case Ask.ACCEPT_ROOT:
             accept_root(runner.db)
             words = "What lies at the music root now is taken for the library."
+        case Ask.RESCAN if request.argument:
+            runner.look_now(Part.of([RelPath(bytes.fromhex(request.argument))]))
+            return "It is looked at."
         case Ask.RESCAN:
             words = "The library is looked at."
     runner.look_now()

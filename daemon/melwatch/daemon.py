@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from melwatch.face import Face
+    from melwatch.library.part import Part
     from melwatch.pipeline import Passed
     from melwatch.progress import Progress
     from melwatch.runner import Wishes
@@ -67,7 +68,9 @@ def open_runner(shop: Workshop, face: Face, now: datetime) -> Iterator[Runner]:
             progress=progress,
             is_remote=is_remote,
             work=Work(
-                run_pass=lambda wishes, now, closed: _run_pass(shop, progress, patience, wishes, now, closed),
+                run_pass=lambda wishes, now, part, closed: _run_pass(
+                    shop, progress, patience, wishes, now, part, closed
+                ),
                 why_rest=lambda: _why_rest(shop.config.workers.on_battery),
                 find_root=lambda: _find_root(shop.root),
                 run_task=lambda task, now: _run_task(shop, task, now),
@@ -88,13 +91,14 @@ def _run_pass(
     patience: Patience,
     wishes: Wishes,
     now: datetime,
+    part: Part,
     closed: Collection[RelPath],
 ) -> Passed:
     """One pass of the daemon, on a thread of its own with a connection of its own."""
     try:
         with _degrading(), open_manifest(shop.state.path) as db:
             pipeline = Pipeline(shop, db, progress, patience, wishes.halt)
-            return pipeline.run_pass(now, may_publish=wishes.publish.is_set, closed=closed)
+            return pipeline.run_pass(now, may_publish=wishes.publish.is_set, part=part, closed=closed)
     finally:
         system.stop_child_server()
 

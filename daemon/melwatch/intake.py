@@ -63,6 +63,11 @@ class Patience:
     """How long nothing more must have vanished before what has is taken for gone."""
     missing_since_s: dict[RelPath, float] = field(default_factory=dict)
 
+    @property
+    def missing(self) -> frozenset[RelPath]:
+        """Tracks that have vanished and may yet come back."""
+        return frozenset(self.missing_since_s)
+
     def recently_missing(
         self, removed: Collection[RelPath], now_s: float, *, may_move: bool
     ) -> tuple[frozenset[RelPath], float]:
@@ -72,6 +77,8 @@ class Patience:
         where files are being written that could turn out to be the same songs.
         """
         self.missing_since_s = {path: self.missing_since_s.get(path, now_s) for path in removed}
+        if not removed:
+            return frozenset(), 0.0
         wait_s = max(self.missing_since_s.values()) + self.gone_s - now_s
         if wait_s > 0:
             return frozenset(removed), wait_s
@@ -171,7 +178,7 @@ class Intake:
 
     def _may_come_back(self, removed: frozenset[RelPath], taken: Taken) -> frozenset[RelPath]:
         """Return what is not forgotten yet: removals are judged together, when no more of them come in."""
-        if self.patience is None or not removed:
+        if self.patience is None:
             return frozenset()
         recent, wait_s = self.patience.recently_missing(removed, time.monotonic(), may_move=bool(taken.unsettled))
         if recent:

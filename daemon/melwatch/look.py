@@ -1,24 +1,32 @@
-"""The stage of a pass that looks: what the library holds, and whether it is the library we know."""
+"""The stage of a pass that looks: what the library holds, and whether it is the library we know.
+
+A look at a part of the library ends as one at the whole does: for the rest stands what is on record.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from melwatch.errors import RootOfflineError, RootUnknownError
+from melwatch.library.part import EVERYTHING, Part, parent
 from melwatch.library.root import RootKey, RootState, judge_root, read_root
-from melwatch.library.scan import Scan, scan
-from melwatch.manifest import tracks
+from melwatch.library.rules import Reason
+from melwatch.library.scan import LOST_SIGHT, LeftOut, LinkMetError, Scan, scan
+from melwatch.manifest import tracks, versions
 from melwatch.manifest.database import get_meta, set_meta, writing
 from melwatch.plan import is_under
 from melwatch.spelling import respell
+from melwatch.track import SeenFile
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
     from sqlite3 import Connection
 
-    from melwatch.track import KnownFile
+    from melwatch.track import KnownFile, RelPath
     from melwatch.workshop import Workshop
 
 ROOT_KEY = "root"
@@ -26,17 +34,26 @@ ROOT_KEY = "root"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What one look at the whole library found, and what was known before it."""
+    """What one look found the library to hold, and what was known before it."""
 
     known: list[KnownFile]
     seen: Scan
     root: RootKey
 
 
-def look(shop: Workshop, db: Connection) -> Look:
-    """Scan the library; raises `RootOfflineError` where the root is gone, which never means that the songs are."""
+def look(shop: Workshop, db: Connection, part: Part = EVERYTHING, awaited: Collection[RelPath] = ()) -> Look:
+    """Scan the library, or a part of it and whatever is not at rest: unfinished, held or `awaited` files.
+
+    Raises `RootOfflineError` where the root is gone, which never means that the songs are.
+    """
     known = tracks.known_files(db, shop.recipe.id)
-    seen, root = scan_root(shop, known, remembered_root(db))
+    remembered = remembered_root(db)
+    if part.is_everything or remembered is None:
+        seen, root = scan_root(shop, known, remembered)
+    else:
+        restless = {file.path for file in known if not file.is_done} | tracks.gone(db) | tracks.gone(db, "accepted")
+        part |= Part.of(parent(path) for path in restless.union(awaited))
+        seen, root = scan_root(shop, known, remembered, lambda: _scan_part(shop, db, part, known))
     if respell(db, known, {*(file.path for file in seen.seen), *seen.unverified}):
         known = tracks.known_files(db, shop.recipe.id)
     # A look that could not see all may have met another root.
@@ -46,13 +63,35 @@ def look(shop: Workshop, db: Connection) -> Look:
     return Look(known=known, seen=seen, root=root)
 
 
-def scan_root(shop: Workshop, known: list[KnownFile], remembered: RootKey | None) -> tuple[Scan, RootKey]:
-    """Scan the library and hold it against what is known of it; writes nothing."""
+def _scan_part(shop: Workshop, db: Connection, part: Part, known: list[KnownFile]) -> Scan:
+    """Scan a part of the library, and say of the rest what is on record; with links in it, scan everything."""
+    try:
+        found = scan(shop.root, shop.rules, part)
+    except LinkMetError:
+        return scan(shop.root, shop.rules)
+    left_out = {path: Reason(word) for path, word in tracks.left_out(db).items() if not part.holds(path)}
+    lost = [path for path, reason in left_out.items() if reason in LOST_SIGHT]
+    elsewhere = [file for file in known if not part.holds(file.path) and not is_under(file.path, frozenset(lost))]
+    seen = [*found.seen, *(SeenFile(path=file.path, stamp=file.stamp) for file in elsewhere)]
+    left_out |= {entry.path: entry.reason for entry in found.left_out}
+    last = versions.last_pass(db) or {"balance": {}}
+    return Scan(
+        seen=sorted(seen, key=lambda file: file.path),
+        left_out=[LeftOut(path=path, reason=reason) for path, reason in sorted(left_out.items())],
+        unverified=[*found.unverified, *lost],
+        other_files=Counter({Reason.NOT_AUDIO: last["balance"].get(Reason.NOT_AUDIO, 0)}),
+    )
+
+
+def scan_root(
+    shop: Workshop, known: list[KnownFile], remembered: RootKey | None, scan_it: Callable[[], Scan] | None = None
+) -> tuple[Scan, RootKey]:
+    """Scan the library, by `scan_it` or as a whole, and hold it against what is known of it; writes nothing."""
     seen = Scan()
     found, error = read_root(shop.root)
     if error is None:
         try:
-            seen = scan(shop.root, shop.rules)
+            seen = scan(shop.root, shop.rules) if scan_it is None else scan_it()
             again, error = read_root(shop.root)
             found = found if again == found else None
         except OSError as failure:

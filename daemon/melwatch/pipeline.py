@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from melwatch import publication, report
 from melwatch.errors import DegradedError, SpectrogramLostError
 from melwatch.intake import Intake
+from melwatch.library.part import EVERYTHING
 from melwatch.look import look
 from melwatch.manifest import tracks, versions
 from melwatch.recover import clean_spool, recover
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from sqlite3 import Connection
 
     from melwatch.intake import Patience, Taken
+    from melwatch.library.part import Part
     from melwatch.library.root import RootKey
     from melwatch.look import Look
     from melwatch.progress import Progress
@@ -57,9 +59,14 @@ class Pipeline:
     halt: Event = field(default_factory=Event)
 
     def run_pass(
-        self, now: datetime, *, may_publish: Callable[[], bool] = lambda: True, closed: Collection[RelPath] = ()
+        self,
+        now: datetime,
+        *,
+        may_publish: Callable[[], bool] = lambda: True,
+        part: Part = EVERYTHING,
+        closed: Collection[RelPath] = (),
     ) -> Passed:
-        """Bring manifest and dataset in step with the library.
+        """Bring manifest and dataset in step with the library, looking at a part of it or at everything.
 
         Raises `DegradedError` where that cannot be finished for now; what was done is kept.
         """
@@ -67,7 +74,7 @@ class Pipeline:
         if self.patience is not None:
             self._require_dataset()
         is_damaged = recover(self.db, self.shop.state.spool, self.shop.folder)
-        seen = look(self.shop, self.db)
+        seen = look(self.shop, self.db, part, self.patience.missing if self.patience is not None else ())
         look_s = time.monotonic() - started_s
         intake = Intake(
             shop=self.shop,

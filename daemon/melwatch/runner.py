@@ -20,6 +20,7 @@ from melwatch import control
 from melwatch.background import Background
 from melwatch.child import ChildDiedError
 from melwatch.errors import DegradedError
+from melwatch.library.part import EVERYTHING, NOTHING, Part
 from melwatch.library.watch import Mode
 from melwatch.live import LiveProgress, forget_live, live_now, save_live
 from melwatch.manifest import requests
@@ -69,7 +70,8 @@ class Wishes:
 class Work:
     """What the daemon can do, each piece on a thread of its own, since reading the root may hang."""
 
-    run_pass: Callable[[Wishes, datetime, frozenset[RelPath]], Passed]
+    run_pass: Callable[[Wishes, datetime, Part, frozenset[RelPath]], Passed]
+    """One pass that looks at a part of the library, told which files were closed after writing."""
     run_task: Callable[[Task, datetime], None]
     find_root: Callable[[], tuple[int, int] | None]
     why_rest: Callable[[], str | None]
@@ -97,6 +99,7 @@ class Runner:
         self.background: Background[Passed | None] = Background(watch.wake)
         self.probe: Background[tuple[int, int] | None] = Background(lambda: None)
         self.tasks: set[Task] = set()
+        self.part: Part = EVERYTHING
         self.closed: set[RelPath] = set()
         self.report: PassReport | None = None
         self.trouble: MelwatchError | None = None
@@ -119,10 +122,15 @@ class Runner:
         self._is_rescan_asked = True
         self.watch.wake()
 
-    def look_now(self) -> None:
+    def look_now(self, part: Part = EVERYTHING) -> None:
         """Look at once, whatever went wrong the last time."""
         self._not_before_s = 0.0
-        self.agenda.look_now(time.monotonic())
+        self._look(part, time.monotonic())
+
+    def _look(self, part: Part, at_s: float) -> None:
+        """Have the next look, due by then, take in a part of the library."""
+        self.part |= part
+        self.agenda.look_now(at_s)
 
     def run(self) -> bool:
         """Work until told to stop; return whether everything came to its end in time."""
@@ -188,7 +196,7 @@ class Runner:
         if abs(drift_s - self._drift_s) > _SLEPT_S:
             log.info("The clock has moved by %.0f s, as after sleep; looking at everything", drift_s - self._drift_s)
             self.timetable.wakeup()
-            self.agenda.look_now(now_s)
+            self._look(EVERYTHING, now_s)
         self._drift_s = drift_s
 
     def _probe_root(self, now_s: float) -> None:
@@ -208,12 +216,13 @@ class Runner:
         self.closed |= hints.closed
         if hints.everything is not None:
             log.info("Looking at everything: %s", hints.everything)
-            self.agenda.look_now(now_s)
+            self._look(EVERYTHING, now_s)
         elif hints.folders:
+            self.part |= Part.of(hints.folders)
             self.agenda.hint(now_s)
         is_blind = not self.is_remote and self.watch.mode is Mode.POLLING
         if is_blind and not self.background.is_busy and now_s - self._pass_began_s >= _POLL_S:
-            self.agenda.look_now(now_s)
+            self._look(EVERYTHING, now_s)
         if self._is_rescan_asked:
             self._is_rescan_asked = False
             self.look_now()
@@ -222,7 +231,7 @@ class Runner:
         """Put what has become due by the clock on the agenda; the rest is housekeeping, for when there is time."""
         due = self.timetable.take()
         if Task.RESCAN in due:
-            self.agenda.look_now(now_s)
+            self._look(EVERYTHING, now_s)
         if Task.PUBLISH in due:
             self.agenda.is_publish_asked = True
         self.tasks |= due - {Task.RESCAN, Task.PUBLISH}
@@ -245,10 +254,12 @@ class Runner:
         self.wishes = Wishes()
         if self.agenda.is_publish_due(now_s):
             self.wishes.publish.set()
+            self.part = EVERYTHING  # what is published has been looked at as a whole
         self.agenda.begin_look()
         self._pass_began_s = now_s
-        wishes, closed, self.closed = self.wishes, frozenset(self.closed), set()
-        self.background.start(lambda: self.work.run_pass(wishes, datetime.now(UTC), closed))
+        wishes, part, closed = self.wishes, self.part, frozenset(self.closed)
+        self.part, self.closed = NOTHING, set()
+        self.background.start(lambda: self.work.run_pass(wishes, datetime.now(UTC), part, closed))
 
     def _take_outcome(self, now_s: float) -> None:
         try:
@@ -263,6 +274,8 @@ class Runner:
         log_pass(passed.report)
         self.trouble, self.report, self._retry_s = None, passed.report, _RETRY_FIRST_S
         self.root_key = passed.root.device, passed.root.inode
+        if passed.is_interrupted:
+            self.part = EVERYTHING
         self.agenda.looked(
             now_s,
             took_s=passed.look_s,
@@ -277,7 +290,7 @@ class Runner:
             self._retry_s = _RETRY_FIRST_S
         self.trouble = trouble
         self._not_before_s = now_s + self._retry_s
-        self.agenda.look_now(self._not_before_s)
+        self._look(EVERYTHING, self._not_before_s)
         self._retry_s = min(_RETRY_LONGEST_S, self._retry_s * 2)
 
     def _show(self) -> None:

@@ -40,6 +40,23 @@ def machine_state_folder() -> Path:
     return Path("/var/lib/melwatch")
 
 
+def owner_of(path: Path) -> str:
+    """Return the name of the account that a file belongs to, or its number; "" where the system has no such thing."""
+    if sys.platform == "win32":
+        return ""
+    try:
+        return path.owner()
+    except KeyError:
+        return str(path.stat().st_uid)
+
+
+def is_administrator() -> bool:
+    """Whether this process may change the machine."""
+    if sys.platform == "win32":
+        return bool(ctypes.windll.shell32.IsUserAnAdmin())
+    return os.geteuid() == 0
+
+
 def try_lock(handle: int) -> bool:
     """Take the exclusive lock of an open file without waiting; it ends with the process."""
     try:

@@ -7,12 +7,13 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from melwatch.track import RelPath
+from melwatch.library.part import is_covered, outermost
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-ROOT = RelPath(b"")
+    from melwatch.track import RelPath
+
 _MOST_FOLDERS = 512
 _MOST_CLOSED = 4096
 
@@ -86,7 +87,7 @@ class Basket:
             return bool(self._folders or self._closed or self._everything)
 
     def _add_folder(self, folder: RelPath) -> None:
-        if self._everything is not None or _is_covered(folder, self._folders):
+        if self._everything is not None or is_covered(folder, self._folders):
             return
         self._folders.add(folder)
         if len(self._folders) > _MOST_FOLDERS:
@@ -94,20 +95,3 @@ class Basket:
         if len(self._folders) > _MOST_FOLDERS:
             self._folders.clear()
             self._everything = "many folders changed"
-
-
-def parent(path: RelPath) -> RelPath:
-    """Return the folder that holds a file or folder."""
-    return RelPath(path.rpartition(b"/")[0])
-
-
-def outermost(folders: set[RelPath]) -> set[RelPath]:
-    """Leave out the folders that lie below another one."""
-    return {folder for folder in folders if folder == ROOT or not _is_covered(parent(folder), folders)}
-
-
-def _is_covered(folder: RelPath, folders: set[RelPath]) -> bool:
-    """Whether a folder or one above it is in the set."""
-    while folder not in folders and folder != ROOT:
-        folder = parent(folder)
-    return folder in folders

@@ -10,12 +10,22 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from melwatch import filesystem
+from melwatch.library.part import EVERYTHING
 from melwatch.library.rules import Reason
 from melwatch.names import native
 from melwatch.track import RelPath, SeenFile
 
 if TYPE_CHECKING:
+    from melwatch.library.part import Part
     from melwatch.library.rules import Rules
+
+_OUT_OF_REACH = frozenset({Reason.UNREADABLE, Reason.PATH_TOO_LONG, Reason.BROKEN_LINK})
+LOST_SIGHT = _OUT_OF_REACH | {Reason.ONLINE_ONLY}
+"""Why nothing is known of something that is there."""
+
+
+class LinkMetError(Exception):
+    """A link to a folder lies in the part to look at, and what it leads to depends on the rest of the library."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,13 +44,11 @@ class Scan:
     left_out: list[LeftOut] = field(default_factory=list)
     unverified: list[RelPath] = field(default_factory=list)
     other_files: Counter[Reason] = field(default_factory=Counter)
-    online_only: int = 0
-    """How many of the `unverified` are files whose content is not here."""
 
     @property
     def is_whole(self) -> bool:
-        """Whether every folder was looked into."""
-        return len(self.unverified) == self.online_only
+        """Whether everything could be reached."""
+        return not any(entry.reason in _OUT_OF_REACH for entry in self.left_out)
 
     @property
     def found(self) -> int:
@@ -56,6 +64,8 @@ class _Folder:
     path: bytes
     inherited: Reason | None
     ancestors: frozenset[tuple[int, int]]
+    is_whole: bool
+    """Whether all in it is to be looked at, rather than what leads on to the part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +75,13 @@ class _Entry:
     folder: _Folder
 
 
-def scan(root: bytes, rules: Rules) -> Scan:
-    """Walk the root and sort every file into tracks, left-out audio files and others.
+def scan(root: bytes, rules: Rules, part: Part = EVERYTHING) -> Scan:
+    """Walk the root, or a part of it, and sort every file into tracks, left-out audio files and others.
 
     Folders reached through links are followed unless that leads in a circle. Raises `OSError` only
-    where the root itself cannot be listed.
+    where the root itself cannot be listed, and `LinkMetError` where a part cannot be seen for itself.
     """
-    walk = _Walk(root, rules)
+    walk = _Walk(root, rules, part)
     waiting: list[_Folder | _Entry] = [*reversed(walk.list_root())]
     while waiting:
         match waiting.pop():
@@ -83,20 +93,21 @@ def scan(root: bytes, rules: Rules) -> Scan:
 
 
 class _Walk:
-    def __init__(self, root: bytes, rules: Rules) -> None:
+    def __init__(self, root: bytes, rules: Rules, part: Part) -> None:
         self.root = filesystem.openable(root)
         self.rules = rules
+        self.part = part
         self.result = Scan()
         self.reached_by_link: set[tuple[int, int]] = set()
 
     def list_root(self) -> list[_Entry]:
-        top = _Folder(b"", None, frozenset([_key(os.stat(self.root))]))
-        return _sorted_entries(self.root, top)
+        top = _Folder(b"", None, frozenset([_key(os.stat(self.root))]), self.part.is_everything)
+        return self._entries(self.root, top)
 
     def list_folder(self, folder: _Folder) -> list[_Entry]:
         """List a folder; where that fails, everything known below it stays as it is, unverified."""
         try:
-            return _sorted_entries(native(self.root, folder.path), folder)
+            return self._entries(native(self.root, folder.path), folder)
         except OSError as error:
             self._lose(folder.path + b"/", _reason_of(error))
             return []
@@ -119,12 +130,15 @@ class _Walk:
             self._leave_out(entry.path + b"/", Reason.EXCLUDED)
             return []
         is_link = filesystem.is_link(entry.of)
+        if is_link and not self.part.is_everything:
+            raise LinkMetError
         if key in entry.folder.ancestors or (is_link and key in self.reached_by_link):
             self._leave_out(entry.path + b"/", Reason.LINK_LOOP)
             return []
         if is_link and reason is None:
             self.reached_by_link.add(key)
-        return [_Folder(entry.path, reason, entry.folder.ancestors | {key})]
+        is_whole = entry.folder.is_whole or self.part.holds(RelPath(entry.path))
+        return [_Folder(entry.path, reason, entry.folder.ancestors | {key}, is_whole)]
 
     def _judge(self, entry: _Entry, facts: os.stat_result) -> None:
         reason = self.rules.about_file(entry.path)
@@ -135,7 +149,6 @@ class _Walk:
         elif not stat.S_ISREG(facts.st_mode):
             self._leave_out(entry.path, Reason.NOT_REGULAR)
         elif filesystem.is_online_only(facts) and not self.rules.hydrate:
-            self.result.online_only += 1
             self._lose(entry.path, Reason.ONLINE_ONLY)
         else:
             self.result.seen.append(SeenFile(path=RelPath(entry.path), stamp=filesystem.stamp_of(facts)))
@@ -155,20 +168,21 @@ class _Walk:
         else:
             self._lose(entry.path, reason)
 
+    def _entries(self, path: bytes, folder: _Folder) -> list[_Entry]:
+        """List a folder so that the whole walk comes out in the byte order of relative paths."""
+        prefix = folder.path + b"/" if folder.path else b""
+        with os.scandir(path) as listing:
+            entries = [_Entry(prefix + entry.name, entry, folder) for entry in listing]
+        if not folder.is_whole:
+            entries = [entry for entry in entries if self.part.leads_through(RelPath(entry.path))]
+        return sorted(entries, key=lambda entry: entry.path + b"/" if _is_folder(entry.of) else entry.path)
+
     def _lose(self, path: bytes, reason: Reason) -> None:
         self.result.unverified.append(RelPath(path))
         self._leave_out(path, reason)
 
     def _leave_out(self, path: bytes, reason: Reason) -> None:
         self.result.left_out.append(LeftOut(path=RelPath(path), reason=reason))
-
-
-def _sorted_entries(path: bytes, folder: _Folder) -> list[_Entry]:
-    """List a folder so that the whole walk comes out in the byte order of relative paths."""
-    prefix = folder.path + b"/" if folder.path else b""
-    with os.scandir(path) as listing:
-        entries = [_Entry(prefix + entry.name, entry, folder) for entry in listing]
-    return sorted(entries, key=lambda entry: entry.path + b"/" if _is_folder(entry.of) else entry.path)
 
 
 def _is_folder(entry: os.DirEntry[bytes]) -> bool:

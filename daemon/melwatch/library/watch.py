@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Literal
 from watchdog.events import FileClosedEvent
 
 from melwatch import mounts
-from melwatch.library.hints import ROOT, Basket, Hints, parent
+from melwatch.library.hints import Basket, Hints
 from melwatch.library.observation import Observation, WatchError
+from melwatch.library.part import ROOT, parent
 from melwatch.names import display, printable
 from melwatch.track import RelPath
 

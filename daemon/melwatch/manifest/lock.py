@@ -6,8 +6,8 @@ import json
 import os
 import socket
 import sys
+import time
 from contextlib import contextmanager
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from melwatch import system
@@ -15,7 +15,12 @@ from melwatch.errors import LockedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
     from pathlib import Path
+
+
+_GLANCE_S, _GLANCES = 0.05, 10
+"""Whoever only asks holds the lock for a moment; one that is taken stays taken for longer."""
 
 
 @contextmanager
@@ -27,7 +32,7 @@ def locked(state: Path, now: datetime) -> Iterator[None]:
     path = state / "lock"
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        if not system.try_lock(handle):
+        if not _take(handle):
             raise LockedError(f"Another melwatch is at work on {state}: {holder(path)}", "Wait for it, or stop it.")
         os.ftruncate(handle, 0)
         os.lseek(handle, 0, os.SEEK_SET)
@@ -36,6 +41,14 @@ def locked(state: Path, now: datetime) -> Iterator[None]:
         os.ftruncate(handle, 0)
     finally:
         os.close(handle)
+
+
+def _take(handle: int) -> bool:
+    for _ in range(_GLANCES):
+        if system.try_lock(handle):
+            return True
+        time.sleep(_GLANCE_S)
+    return False
 
 
 def holder(path: Path) -> str:
@@ -48,20 +61,24 @@ def holder(path: Path) -> str:
 
 
 def holder_pid(state: Path) -> int | None:
-    """Return the process that holds the lock of a state folder, as far as its file tells; None for nobody."""
-    import psutil
-
+    """Return the process that holds the lock of a state folder; None for nobody, or one of another machine."""
+    path = state / "lock"
     try:
-        told = json.loads((state / "lock").read_text(encoding="utf-8"))
-        process = psutil.Process(int(told["pid"]))
-        is_same = told["host"] == socket.gethostname() and process.create_time() <= _seconds(told["since"]) + 1
-    except (OSError, ValueError, KeyError, TypeError, psutil.Error):
+        if not _is_taken(path):
+            return None
+        told = json.loads(path.read_text(encoding="utf-8"))
+        return int(told["pid"]) if told["host"] == socket.gethostname() else None
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    return process.pid if is_same else None
 
 
-def _seconds(moment: str) -> float:
-    return datetime.fromisoformat(moment).timestamp()
+def _is_taken(path: Path) -> bool:
+    """Whether the lock is held: what is written in its file, a killed process or a moved clock may have left."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        return not system.try_lock(handle)
+    finally:
+        os.close(handle)
 
 
 def _introduction(now: datetime) -> bytes:

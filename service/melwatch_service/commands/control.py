@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from melwatch import status
-from melwatch.assemble import open_for_mending, open_for_reading, open_to_ask
+from melwatch.assemble import has_manifest, open_for_mending, open_for_reading, open_to_ask
 from melwatch.durations import seconds_of
 from melwatch.errors import ConfigError, DegradedError, LockedError
 from melwatch.look import accept_root
 from melwatch.manifest import requests, tracks
 from melwatch.manifest.requests import Ask
+from melwatch.track import RelPath
 from melwatch_service.commands.app import Given, command, utc_now
 from melwatch_service.commands.sync import run_one_pass
 from melwatch_service.tell import tell
@@ -26,10 +28,17 @@ _ANSWERED_WITHIN_S = 15.0
 
 
 @command()
-def rescan(given: Given) -> None:
-    """Look at the whole library now."""
+def rescan(
+    given: Given,
+    path: Annotated[Path | None, typer.Argument(help="A folder or file; without it, the whole library.")] = None,
+) -> None:
+    """Look at the library now, or at one folder or file of it.
+
+    Where no daemon is running this is one pass over the whole library, as `melwatch sync`.
+    """
     shop = given.workshop()
-    if not told_by_daemon(shop, Ask.RESCAN):
+    relative = _below_root(shop, path) if path is not None and not _is_root(shop, path) else RelPath(b"")
+    if not told_by_daemon(shop, Ask.RESCAN, relative.hex()):
         run_one_pass(shop)
 
 
@@ -64,10 +73,7 @@ def retry(
 ) -> None:
     """Let failed songs be tried again."""
     shop = given.workshop()
-    relative = status.relative_path(shop, path) if path is not None else None
-    if path is not None and relative is None:
-        raise ConfigError(f"{path} does not lie below the music root")
-    which = relative.hex() if relative is not None else ""
+    which = _below_root(shop, path).hex() if path is not None else ""
     if told_by_daemon(shop, Ask.RETRY, which):
         return
     with open_for_mending(shop, utc_now()) as db:
@@ -99,7 +105,7 @@ def accept_the_root(given: Given) -> None:
 
 def told_by_daemon(shop: Workshop, kind: Ask, argument: str = "") -> bool:
     """Have the running daemon take a request, and print what it says; False where none is running."""
-    if not status.is_daemon_running(shop):
+    if not has_manifest(shop) or not status.is_daemon_running(shop):
         return False
     with open_to_ask(shop) as db:
         number = requests.ask(db, kind, argument, utc_now().isoformat())
@@ -119,6 +125,17 @@ def _require_told(shop: Workshop, kind: Ask, argument: str = "") -> None:
         pass
     if not told_by_daemon(shop, kind, argument):
         raise LockedError("No melwatch is running on this dataset", "`melwatch run` starts one.")
+
+
+def _is_root(shop: Workshop, path: Path) -> bool:
+    return Path(os.path.abspath(path)) == shop.config.library.root
+
+
+def _below_root(shop: Workshop, path: Path) -> RelPath:
+    relative = status.relative_path(shop, path)
+    if relative is None:
+        raise ConfigError(f"{path} does not lie below the music root", f"That is {shop.config.library.root}.")
+    return relative
 
 
 def _seconds(text: str) -> int:

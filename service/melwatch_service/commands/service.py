@@ -44,6 +44,11 @@ _Name = Annotated[
     typer.Option("--name", metavar="NAME", help="Tells several services apart, each with a library of its own."),
 ]
 
+_ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="Take a copy of this configuration file for the service."),
+]
+
 
 @service.command()
 def install(
@@ -52,10 +57,7 @@ def install(
     name: _Name = None,
     music: Music = None,
     dataset: Dataset = None,
-    config: Annotated[
-        Path | None,
-        typer.Option("--config", metavar="FILE", help="Take a copy of this configuration file for the service."),
-    ] = None,
+    config: _ConfigFile = None,
     account: Annotated[
         str | None,
         typer.Option("--account", metavar="NAME", help="Whom a service of the machine runs as."),

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from melwatch.library.hints import Basket, outermost
+from melwatch.library.hints import Basket
+from melwatch.library.part import outermost
 from melwatch.track import RelPath
 
 FOLDERS = st.sets(

@@ -8,10 +8,9 @@ import socket
 import subprocess
 import sys
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-import psutil
 import pytest
 
 from melwatch.errors import LockedError
@@ -55,8 +54,8 @@ def test_a_second_holder_is_refused_and_told_of_the_first(tmp_path: Path) -> Non
         assert holder(tmp_path / "lock").startswith(f"process {first.pid} ")
 
     assert raised.value.exit_code == 3
-    for told in (f"process {first.pid} ", socket.gethostname(), "2024-05-01T11:00:00+00:00", str(tmp_path)):
-        assert told in raised.value.what
+    for words in (f"process {first.pid} ", socket.gethostname(), "2024-05-01T11:00:00+00:00", str(tmp_path)):
+        assert words in raised.value.what
 
 
 def test_a_refused_holder_takes_nothing_from_the_first(tmp_path: Path) -> None:
@@ -121,63 +120,73 @@ def test_a_command_line_that_is_not_text_is_noted(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(sys, "argv", ["melwatch", os.fsdecode(b"/music/caf\xe9"), "x" * 1000])
 
     with locked(tmp_path, NOON):
-        told = holder(tmp_path / "lock")
+        words = holder(tmp_path / "lock")
 
-    assert "melwatch /music/caf" in told
-    assert len(told) < 400
+    assert "melwatch /music/caf" in words
+    assert len(words) < 400
 
 
 # Which process has the lock.
 
 
-def now() -> datetime:
-    return datetime.now(UTC)
+@contextmanager
+def saying(state: Path, content: bytes) -> Iterator[None]:
+    """Hold the lock while its file says something else than it should."""
+    with locked(state, NOON):
+        (state / "lock").write_bytes(content)
+        yield
 
 
-def introduce(state: Path, **told: object) -> None:
-    """Write a lock file of this process, but for what is `told`."""
-    own = {"pid": os.getpid(), "host": socket.gethostname(), "command": "melwatch", "since": now().isoformat()}
-    (state / "lock").write_text(json.dumps({**own, **told}))
+def told(**values: object) -> bytes:
+    """Return what this process would write, but for some values."""
+    own = {"pid": os.getpid(), "host": socket.gethostname(), "command": "melwatch", "since": NOON.isoformat()}
+    return json.dumps({**own, **values}).encode()
 
 
-def test_a_holder_that_is_alive_is_known_by_its_number(tmp_path: Path) -> None:
+def test_a_holder_is_known_by_its_number(tmp_path: Path) -> None:
     """Whoever looks for the daemon finds the process that took the lock, be it another or the same."""
-    with another_process(tmp_path, now() + timedelta(seconds=1)) as other:
+    with another_process(tmp_path) as other:
+        assert holder_pid(tmp_path) == other.pid
+    with locked(tmp_path, NOON):
+        assert holder_pid(tmp_path) == os.getpid()
+
+
+@pytest.mark.parametrize("years", [-50, 50])
+def test_a_holder_is_known_whatever_the_clock_said(tmp_path: Path, years: int) -> None:
+    """A clock that was set after the lock was taken hides nobody."""
+    with another_process(tmp_path, NOON + timedelta(days=365 * years)) as other:
         assert holder_pid(tmp_path) == other.pid
 
-    with locked(tmp_path, now()):
-        assert holder_pid(tmp_path) == os.getpid()
-    introduce(tmp_path)
-    assert holder_pid(tmp_path) == os.getpid()
 
-
-def test_a_holder_is_known_however_long_it_has_run_before(tmp_path: Path) -> None:
-    """A process may take the lock long after it began."""
-    introduce(tmp_path, since=(now() + timedelta(days=300)).isoformat())
-
-    assert holder_pid(tmp_path) == os.getpid()
-
-
-def test_the_moment_counts_in_any_zone(tmp_path: Path) -> None:
-    """A holder that writes another zone's time is recognised all the same."""
-    zone = timezone(timedelta(hours=-9))
-    introduce(tmp_path, since=now().astimezone(zone).isoformat())
-
-    assert holder_pid(tmp_path) == os.getpid()
+def test_asking_takes_the_lock_from_nobody(tmp_path: Path) -> None:
+    """While one process asks again and again, others take the lock whenever they want."""
+    ask = "import sys\nfrom pathlib import Path\nfrom melwatch.manifest.lock import holder_pid\n"
+    ask += "print('asks', flush=True)\nwhile True: holder_pid(Path(sys.argv[1]))"
+    with locked(tmp_path, NOON):
+        pass
+    with subprocess.Popen([sys.executable, "-c", ask, str(tmp_path)], stdout=subprocess.PIPE, text=True) as asker:
+        try:
+            assert asker.stdout is not None
+            assert asker.stdout.readline() == "asks\n"
+            for _ in range(50):
+                with locked(tmp_path, NOON):
+                    pass
+        finally:
+            asker.kill()
 
 
 def test_nobody_holds_a_lock_that_was_released_or_never_taken(tmp_path: Path) -> None:
     """A folder without a lock, without a file even, has no holder."""
     assert holder_pid(tmp_path / "nowhere") is None
     assert holder_pid(tmp_path) is None
-    with locked(tmp_path, now()):
+    with locked(tmp_path, NOON):
         pass
     assert holder_pid(tmp_path) is None
 
 
 def test_a_process_that_is_gone_holds_nothing(tmp_path: Path) -> None:
     """The name of one that was killed is still written there, and means nobody."""
-    with another_process(tmp_path, now() + timedelta(seconds=1)) as other:
+    with another_process(tmp_path) as other:
         assert holder_pid(tmp_path) == other.pid
         other.kill()
         other.wait()
@@ -186,43 +195,27 @@ def test_a_process_that_is_gone_holds_nothing(tmp_path: Path) -> None:
         assert holder_pid(tmp_path) is None
 
 
-def test_another_process_of_the_same_number_is_not_the_holder(tmp_path: Path) -> None:
-    """One that began after the lock was taken only has its number, as after a restart of the machine."""
-    began = datetime.fromtimestamp(psutil.Process().create_time(), UTC)
-    introduce(tmp_path, since=(began - timedelta(seconds=5)).isoformat())
-    assert holder_pid(tmp_path) is None
+def test_a_name_alone_is_no_lock(tmp_path: Path) -> None:
+    """A file that names a living process means nothing while nobody holds the lock."""
+    (tmp_path / "lock").write_bytes(told())
 
-    introduce(tmp_path, since=began.isoformat())
-    assert holder_pid(tmp_path) == os.getpid()
+    assert holder_pid(tmp_path) is None
 
 
 def test_a_process_of_another_machine_is_not_looked_for_here(tmp_path: Path) -> None:
     """A state folder may lie on a network drive."""
-    introduce(tmp_path, host=socket.gethostname() + ".elsewhere")
-
-    assert holder_pid(tmp_path) is None
+    with saying(tmp_path, told(host=socket.gethostname() + ".elsewhere")):
+        assert holder_pid(tmp_path) is None
 
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{", b"\xff\xfe", b"[]", b"null", b"5", b'"pid"', b"{}", b'{"pid": 1}'],
-)
-def test_a_lock_file_of_garbage_names_nobody(tmp_path: Path, content: bytes) -> None:
-    """Whatever is written there, looking for the holder is no error."""
-    (tmp_path / "lock").write_bytes(content)
-
-    assert holder_pid(tmp_path) is None
-
-
-@pytest.mark.parametrize(
-    "told",
     [
-        {"pid": None}, {"pid": "x"}, {"pid": -1}, {"pid": 2**70}, {"pid": []}, {"host": None}, {"since": "yesterday"},
-        {"since": None}, {"since": 5},
+        b"", b"{", b"\xff\xfe", b"[]", b"null", b"5", b'"pid"', b"{}", b'{"pid": 1}',
+        told(pid=None), told(pid="x"), told(pid=[]), told(host=None),
     ],
 )  # fmt: skip
-def test_a_holder_that_says_nonsense_is_nobody(tmp_path: Path, told: dict[str, object]) -> None:
-    """Each value is looked at with the same distrust."""
-    introduce(tmp_path, **told)
-
-    assert holder_pid(tmp_path) is None
+def test_a_holder_that_says_nonsense_is_nobody(tmp_path: Path, content: bytes) -> None:
+    """Whatever is written there, looking for the holder is no error."""
+    with saying(tmp_path, content):
+        assert holder_pid(tmp_path) is None
