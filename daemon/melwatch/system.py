@@ -81,10 +81,7 @@ def child_context() -> BaseContext:
 
 
 def start_child_server(modules: Sequence[str]) -> None:
-    """Start the server that children are forked from, with these modules imported, and do not wait for it.
-
-    On Windows there is none; there children are made to end with this process.
-    """
+    """Start the server that children are forked from, with these modules imported; it does not wait for it."""
     for variable in _ONE_THREAD_EACH:
         os.environ.setdefault(variable, "1")
     if sys.platform != "win32":
@@ -92,10 +89,6 @@ def start_child_server(modules: Sequence[str]) -> None:
 
         forkserver.set_forkserver_preload(list(modules))
         forkserver.ensure_running()
-    else:
-        from melwatch import windows
-
-        windows.end_children_with_us()
 
 
 def stop_child_server() -> None:
@@ -165,6 +158,10 @@ def die_with_parent() -> None:
     if sys.platform == "linux":
         set_parent_death_signal, sigkill = 1, 9
         ctypes.CDLL(None).prctl(set_parent_death_signal, sigkill)
+    elif sys.platform == "win32":
+        from melwatch import windows
+
+        windows.end_with_parent()
 
 
 def handle_signals(*, stop: Callable[[], None], rescan: Callable[[], None]) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ctypes
 import msvcrt
+import multiprocessing.connection
 import os
 import stat
 import struct
 import sys
 from contextlib import suppress
 from ctypes import wintypes
-from typing import TYPE_CHECKING, Any, cast
+from threading import Thread
+from typing import Any, cast
 
 import pywintypes
 import win32api
@@ -19,9 +21,6 @@ import win32file
 import win32job
 
 assert sys.platform == "win32"  # noqa: S101  the type checker leaves the rest out elsewhere
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 _ACCESS_DENIED, _SHARING_VIOLATION, _LOCK_VIOLATION = 5, 32, 33
 IN_USE = frozenset({_ACCESS_DENIED, _SHARING_VIOLATION, _LOCK_VIOLATION})
@@ -37,9 +36,6 @@ _RENAME_INFO_EX = 22  # FileRenameInfoEx, since Windows 10 1709
 _REPLACE_IF_EXISTS, _POSIX_SEMANTICS = 1, 2
 _NOT_KNOWN_HERE = frozenset({1, 50, 87, 124})
 """How older systems, and file systems like FAT or a network's, refuse such a rename."""
-
-_jobs: list[Any] = []
-"""Held for as long as this process lives: what is in a job ends when its last handle is closed."""
 
 
 def verbatim(path: str) -> str:
@@ -95,27 +91,28 @@ def is_junction(entry: os.DirEntry[bytes]) -> bool:
     return entry.stat(follow_symlinks=False).st_reparse_tag == stat.IO_REPARSE_TAG_MOUNT_POINT
 
 
-def end_children_with_us() -> None:
-    """Have the system end all processes that this one starts when it ends, however that comes about."""
-    if not _jobs:
-        _enter_job(win32job.JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE, {})
+def end_with_parent() -> None:
+    """End this process, a child made by `multiprocessing`, when the one that made it has ended."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        Thread(target=_end_after, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_after(process: int) -> None:
+    multiprocessing.connection.wait([process])
+    os._exit(1)
 
 
 def limit_memory(n_bytes: int) -> None:
-    """Let this process get no more memory than that."""
-    _enter_job(win32job.JOB_OBJECT_LIMIT_PROCESS_MEMORY, {"ProcessMemoryLimit": n_bytes})
-
-
-def _enter_job(flag: int, limits: dict[str, int]) -> None:
-    """Put this process, and all that it starts, under limits; where the system will not, there are none."""
+    """Let this process get no more memory than that; where the system will not see to it, there is no limit."""
     with suppress(pywintypes.error):
         jobs: Any = win32job  # its stubs say that no job comes of it
         job = jobs.CreateJobObject(None, "")
         told = jobs.QueryInformationJobObject(job, jobs.JobObjectExtendedLimitInformation)
-        told["BasicLimitInformation"]["LimitFlags"] |= flag
-        jobs.SetInformationJobObject(job, jobs.JobObjectExtendedLimitInformation, told | limits)
+        told["BasicLimitInformation"]["LimitFlags"] |= jobs.JOB_OBJECT_LIMIT_PROCESS_MEMORY
+        limits = told | {"ProcessMemoryLimit": n_bytes}
+        jobs.SetInformationJobObject(job, jobs.JobObjectExtendedLimitInformation, limits)
         jobs.AssignProcessToJobObject(job, win32api.GetCurrentProcess())
-        _jobs.append(job)
 
 
 def _open(path: str, access: int, share: int) -> Any:  # noqa: ANN401  a handle, of which the stubs say int
@@ -123,14 +120,3 @@ def _open(path: str, access: int, share: int) -> Any:  # noqa: ANN401  a handle,
         return win32file.CreateFileW(path, access, share, cast("Any", None), win32con.OPEN_EXISTING, 0, None)
     except pywintypes.error as error:
         raise OSError(None, error.strerror, path, error.winerror) from None
-
-
-def drives_elsewhere(letters: Iterable[str]) -> dict[str, str]:
-    """Return what drive letters stand for that exist only in this session, as `net use` and `subst` make them."""
-    found = {}
-    for letter in letters:
-        with suppress(pywintypes.error):
-            device = win32file.QueryDosDevice(letter)
-            if device.startswith("\\??\\"):
-                found[letter] = device.removeprefix("\\??\\")
-    return found

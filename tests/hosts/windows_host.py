@@ -105,7 +105,8 @@ class WindowsHost:
     def boot(self, *options: str) -> None:
         """Switch the machine on: services that start by themselves do so."""
         # Services inherit standard handles from whoever booted, so that must not be a pipe of ours.
-        for command in ([str(SERVER), "-p"], [str(WINE), "wineboot", *options]):
+        # The last one starts what else starts once and stays, and would keep a pipe of ours open.
+        for command in ([str(SERVER), "-p"], [str(WINE), "wineboot", *options], [str(WINE), "schtasks", "/query"]):
             subprocess.run(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                 env=self.environment, timeout=_BOOT_S, check=False,

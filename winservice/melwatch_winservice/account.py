@@ -80,17 +80,14 @@ def warn_of(account: str) -> list[str]:
 def may_write(folders: Iterable[Path], service: str) -> None:
     """Make folders where they are missing, and let the service and whoever installs it write in them."""
     for folder in folders:
-        _grant(folder, {service_sid(service): _MODIFY, _own_sid(): _MODIFY})
+        _grant(folder, [(service_sid(service), _MODIFY), (_own_sid(), _MODIFY)])
 
 
 def protect(folder: Path) -> None:
     """Let everybody read a folder of the machine and only administrators write in it."""
-    sids = [win32security.ConvertStringSidToSid(text) for text in ("S-1-5-18", "S-1-5-32-544", "S-1-5-32-545")]
-    _grant(
-        folder,
-        dict(zip(sids, (ntsecuritycon.FILE_ALL_ACCESS, ntsecuritycon.FILE_ALL_ACCESS, _READ), strict=True)),
-        alone=True,
-    )
+    all_rights = ntsecuritycon.FILE_ALL_ACCESS
+    rights = (("S-1-5-18", all_rights), ("S-1-5-32-544", all_rights), ("S-1-5-32-545", _READ))
+    _grant(folder, [(win32security.ConvertStringSidToSid(sid), right) for sid, right in rights], alone=True)
 
 
 def service_sid(service: str) -> Any:  # noqa: ANN401  a PySID
@@ -104,14 +101,14 @@ def _own_sid() -> Any:  # noqa: ANN401  a PySID
     return win32security.GetTokenInformation(token, win32security.TokenUser)[0]
 
 
-def _grant(folder: Path, rights: dict[Any, int], *, alone: bool = False) -> None:
+def _grant(folder: Path, rights: Iterable[tuple[Any, int]], *, alone: bool = False) -> None:
     """Add rights to a folder and all below it, or let them stand alone."""
     kind, what = win32security.SE_FILE_OBJECT, win32security.DACL_SECURITY_INFORMATION
     try:
         folder.mkdir(parents=True, exist_ok=True)
         had = win32security.GetNamedSecurityInfo(str(folder), kind, what).GetSecurityDescriptorDacl()
         allowed = win32security.ACL() if alone or had is None else had
-        for sid, right in rights.items():
+        for sid, right in rights:
             allowed.AddAccessAllowedAceEx(win32security.ACL_REVISION_DS, _ALL_BELOW, right, sid)
         if alone:
             what |= win32security.PROTECTED_DACL_SECURITY_INFORMATION

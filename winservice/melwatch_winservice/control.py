@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _ACCESS_DENIED, _DOES_NOT_EXIST, _EXISTS, _NOT_ACTIVE, _ALREADY_RUNNING = 5, 1060, 1073, 1062, 1056
 _MARKED_FOR_DELETION, _SERVICE_SPECIFIC_ERROR, _LOGON_FAILED = 1072, 1066, 1069
+_NEVER_STARTED = 1077
+_NO_SUCH_LEVEL = 124  # what Wine says of settings that it does not have
 
 _calls: Any = win32service
 """Its stubs ask for what may be None, and know a status as a tuple only."""
@@ -62,7 +64,7 @@ class Service:
                     _calls.CreateService(
                         manager, self.name, self.name, win32service.SERVICE_ALL_ACCESS,
                         win32service.SERVICE_WIN32_OWN_PROCESS, win32service.SERVICE_AUTO_START,
-                        win32service.SERVICE_ERROR_NORMAL, command, None, False, None, account, None,
+                        win32service.SERVICE_ERROR_NORMAL, command, None, 0, None, account, None,
                     )
                 )  # fmt: skip
             except pywintypes.error as error:
@@ -77,10 +79,14 @@ class Service:
         with self._opened(win32service.SERVICE_ALL_ACCESS) as service:
             same = win32service.SERVICE_NO_CHANGE
             _calls.ChangeServiceConfig(
-                service, same, win32service.SERVICE_AUTO_START, same, command, None, False, None, None, None, self.name
+                service, same, win32service.SERVICE_AUTO_START, same, command, None, 0, None, None, None, self.name
             )
             for level, value in _EXTRAS.items():
-                win32service.ChangeServiceConfig2(service, level, value)
+                try:
+                    win32service.ChangeServiceConfig2(service, level, value)
+                except pywintypes.error as error:
+                    if error.winerror != _NO_SUCH_LEVEL:
+                        raise
 
     def start(self) -> None:
         """Start it, and wait until it says that it runs."""
@@ -115,11 +121,12 @@ class Service:
         with self._opened(win32service.SERVICE_QUERY_STATUS | win32service.SERVICE_QUERY_CONFIG) as service:
             status = _calls.QueryServiceStatusEx(service)
             config = win32service.QueryServiceConfig(service)
-        specific = status["Win32ExitCode"] == _SERVICE_SPECIFIC_ERROR
+        code = status["Win32ExitCode"]
+        specific = code == _SERVICE_SPECIFIC_ERROR
         return Facts(
             state=status["CurrentState"],
             pid=status["ProcessId"],
-            exit_code=status["ServiceSpecificExitCode"] if specific else status["Win32ExitCode"],
+            exit_code=0 if code == _NEVER_STARTED else status["ServiceSpecificExitCode"] if specific else code,
             starts_by_itself=config[1] == win32service.SERVICE_AUTO_START,
             account=config[7],
             command=config[3],

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+import platformdirs
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _NAME = "melwatch"
 
@@ -16,7 +20,7 @@ def service_name(name: str) -> str:
 
 def machine_folder() -> Path:
     """Return where the machine's services keep configuration, state and logs."""
-    return Path(os.environ.get("PROGRAMDATA", "C:\\ProgramData")) / _NAME
+    return platformdirs.site_data_path(_NAME, appauthor=False)
 
 
 def log_file(name: str) -> Path:

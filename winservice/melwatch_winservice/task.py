@@ -44,6 +44,7 @@ class Task:
 
     def uninstall(self) -> Sequence[str]:
         """Stop it and take it off the record."""
+        self._query()
         self._end()
         self._call("/Delete", "/TN", self.name, "/F")
         log_file(self.instance.name).unlink(missing_ok=True)
@@ -56,6 +57,7 @@ class Task:
 
     def stop(self) -> Sequence[str]:
         """Ask it to stop, and wait until it has; where it does not, end it."""
+        self._query()
         self._end()
         return [f"{self.instance.service_name} has stopped."]
 
@@ -68,7 +70,10 @@ class Task:
 
     def status(self) -> Sequence[str]:
         """Tell what the task scheduler thinks of it."""
-        return [f"Task     {self.instance.service_name}", *self._call("/Query", "/TN", self.name, "/FO", "LIST")]
+        return [f"Task     {self.instance.service_name}", *self._query()]
+
+    def _query(self) -> list[str]:
+        return self._call("/Query", "/TN", self.name, "/FO", "LIST")
 
     def _register(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
