@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
+PLACE = os.environ.get("MELWATCH_WINDOWS_HOST")  # asked now: in tests no such variables are left
 CASES = Path(__file__).with_name("windows_cases.py")
 QUICK = {"MELWATCH_WATCH__SETTLE_S": "1", "MELWATCH_SCHEDULE__QUIET_S": "1"}
 MAX_DIFFERENCE, MEAN_DIFFERENCE = 2e-3, 1e-5
@@ -42,9 +43,8 @@ MAX_DIFFERENCE, MEAN_DIFFERENCE = 2e-3, 1e-5
 @pytest.fixture(scope="module")
 def host(request: pytest.FixtureRequest) -> Iterator[WindowsHost]:
     """A Windows machine that is switched on; made once, then kept in MELWATCH_WINDOWS_HOST or pytest's cache."""
-    place = os.environ.get("MELWATCH_WINDOWS_HOST")
     try:
-        made = make_host(Path(place) if place else Path(request.config.cache.mkdir("windows-host")))
+        made = make_host(Path(PLACE) if PLACE else Path(request.config.cache.mkdir("windows-host")))
     except HostMissingError as error:
         pytest.skip(f"no Windows machine: {error}")
     made.boot()
@@ -175,6 +175,7 @@ def test_the_daemon_takes_in_what_changes_and_survives_being_killed(rig: Windows
     (rig.music / "Rock" / "more.mp3").write_bytes(tone(950))
     with rig.running():
         wait_for(lambda: rig.songs() == TWELVE | {"Jazz/renamed.mp3", "Rock/more.mp3"})
+    assert "0 extracted" in rig.run("sync")  # which finishes a publish that was cut off
     assert "No problems found" in rig.run("verify", "--read-data")
 
 
@@ -305,8 +306,7 @@ def test_a_service_that_cannot_start_says_why(host: WindowsHost) -> None:
         done = host.run("sc", "start", "melwatch")
         assert done.returncode in {0, 1}
         wait_for(lambda: "is not valid TOML" in (folder / "logs" / "melwatch.log").read_text(encoding="utf-8"))
-        config.unlink()
-        assert "its last exit code is 2" in melwatch(host, "service", "status", "--system", expect=2) or True
+        assert "its last exit code is 2" in melwatch(host, "service", "status", "--system")
 
 
 def test_the_task_of_a_person() -> None:
@@ -314,7 +314,7 @@ def test_the_task_of_a_person() -> None:
     from melwatch_winservice.task_xml import task_xml
 
     text = task_xml(user_id="S-1-5-21-1", command="C:\\Program Files\\a & b\\pythonw.exe", arguments="-m x melwatch")
-    tree = ElementTree.fromstring(text.partition("\n")[2])  # noqa: S314  our own
+    tree = ET.fromstring(text.partition("\n")[2])  # noqa: S314  our own
     found = {element.tag.partition("}")[2]: element.text for element in tree.iter()}
     assert found["UserId"] == "S-1-5-21-1"
     assert found["ExecutionTimeLimit"] == "PT0S"
@@ -336,7 +336,7 @@ def outcomes(host: WindowsHost, tmp_path_factory: pytest.TempPathFactory) -> dic
     )  # fmt: skip
     assert (place / "cases.xml").exists(), done.stdout.decode() + done.stderr.decode()
     found: dict[str, str] = {}
-    for case in ElementTree.parse(place / "cases.xml").iter("testcase"):  # noqa: S314  our own
+    for case in ET.parse(place / "cases.xml").iter("testcase"):  # noqa: S314  our own
         name = case.attrib["name"].partition("[")[0]
         troubles = [trouble.text or "" for trouble in case if trouble.tag in {"failure", "error", "skipped"}]
         found[name] = found.get(name, "") + "\n".join(troubles)
