@@ -227,7 +227,8 @@ def test_what_is_wrong_is_said_with_an_exit_code(rig: WindowsRig) -> None:
 def service(host: WindowsHost) -> Iterator[tuple[Path, Path]]:
     """Install melwatch as a service with a library on drive C; yield its music and dataset."""
     place = host.drive / "service"
-    shutil.rmtree(place, ignore_errors=True)
+    for leftover in (place, host.drive / "ProgramData" / "melwatch"):
+        shutil.rmtree(leftover, ignore_errors=True)
     library(place / "music", {"Rock": songs(6), "Jazz": songs(6, first=20)})
     arguments = ("--system", "--music", "C:\\service\\music", "--dataset", "C:\\service\\dataset")
     melwatch(host, "service", "install", *arguments)
@@ -241,6 +242,9 @@ def service(host: WindowsHost) -> Iterator[tuple[Path, Path]]:
     finally:
         host.run("python", "-m", "melwatch_service", "service", "uninstall", "--system")
         shutil.rmtree(host.drive / "ProgramData" / "melwatch", ignore_errors=True)
+
+
+FACTS = "from melwatch_winservice.control import Service; print(Service('melwatch').facts())"
 
 
 def processes_of_service() -> list[int]:
@@ -264,10 +268,10 @@ def test_the_life_of_a_service(host: WindowsHost) -> None:
         wait_for(lambda: songs_in(dataset, root) == TWELVE | {"Rock/new.mp3"})
         assert "Daemon   process" in melwatch(host, "status")
         assert "is looked at" in melwatch(host, "rescan")
-        registered = host.run("sc", "qc", "melwatch").stdout.decode()
-        assert "AUTO_START" in registered
-        assert "NT SERVICE\\melwatch" in registered
-        assert "-m melwatch_winservice melwatch" in registered
+        registered = host.run("python", "-c", FACTS).stdout.decode()
+        assert "starts_by_itself=True" in registered
+        assert "account='NT SERVICE\\\\melwatch'" in registered
+        assert "python.exe\" -I -m melwatch_winservice melwatch'" in registered
         source = r"HKLM\SYSTEM\CurrentControlSet\Services\EventLog\Application\melwatch"
         assert host.run("reg", "query", source).returncode == 0
 

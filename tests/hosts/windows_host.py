@@ -158,7 +158,8 @@ def _require_tools() -> None:
 def _ingredients() -> str:
     """Return all that the host is made of, so that a change makes it anew."""
     shims = [hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(SHIMS.iterdir()) if file.is_file()]
-    return "\n".join([EMBEDDED, *REQUIRED, *ONLY_ON_WINDOWS, *_pins(), *shims])
+    versions = [f"{name}=={metadata.version(name)}" for name in REQUIRED]
+    return "\n".join([EMBEDDED, *versions, *ONLY_ON_WINDOWS, *shims])
 
 
 def _pins() -> list[str]:
