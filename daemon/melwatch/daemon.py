@@ -13,12 +13,12 @@ from melwatch import mounts, publication, system
 from melwatch.agenda import Agenda
 from melwatch.assemble import open_for_work
 from melwatch.errors import ConfigError, DegradedError, RootOfflineError, RootUnknownError
-from melwatch.intake import Patience
 from melwatch.library.root import read_root
 from melwatch.library.settle import Settling
 from melwatch.library.watch import Watch
 from melwatch.live import LiveProgress
 from melwatch.manifest.database import open_manifest
+from melwatch.patience import Patience
 from melwatch.pipeline import Pipeline
 from melwatch.runner import Runner, Work
 from melwatch.schedule import Task, Timetable

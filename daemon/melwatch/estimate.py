@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -82,6 +83,19 @@ def _bytes_per_second(files: Sequence[SeenFile], root: bytes) -> float:
 
 def check_space(final_bytes: int, spool: Path, dataset: Path) -> None:
     """Refuse work that would fill the disk; raises `DegradedError`."""
+    short = _shortage(final_bytes, spool, dataset)
+    if short is not None:
+        raise short
+
+
+def songs_that_fit(songs: int, bytes_per_track: int, spool: Path, dataset: Path) -> int:
+    """Return for how many of so many new songs there is space."""
+    numbers = range(1, songs + 1)
+    return bisect_left(numbers, 1, key=lambda number: _shortage(number * bytes_per_track, spool, dataset) is not None)
+
+
+def _shortage(final_bytes: int, spool: Path, dataset: Path) -> DegradedError | None:
+    """Say what is missing for spectrograms of that size: in the spool and, once packed, in the dataset."""
     needed: dict[int, tuple[Path, int]] = {}
     for place in (spool, dataset):
         existing = next(folder for folder in (place, *place.parents) if folder.exists())
@@ -90,10 +104,11 @@ def check_space(final_bytes: int, spool: Path, dataset: Path) -> None:
     for existing, size in needed.values():
         free = shutil.disk_usage(existing).free
         if free < size + min(size // 20, 1 << 30):
-            raise DegradedError(
+            return DegradedError(
                 f"The disk of {existing} has {free / 1e9:.2f} GB free; this needs {size / 1e9:.2f} GB",
                 "Free some space. The last version stays current.",
             )
+    return None
 
 
 def _spoken_time(seconds: float) -> str:

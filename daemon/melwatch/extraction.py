@@ -42,15 +42,17 @@ _PACE = "seconds_per_song"
 
 @dataclass(slots=True, kw_only=True)
 class Tally:
-    """What one extraction did: songs made, and files that newly failed."""
+    """What one extraction did: songs made, how many newly failed, and files that could not be read."""
 
     extracted: set[AudioId] = field(default_factory=set)
     failed: int = 0
+    unread: set[RelPath] = field(default_factory=set)
 
     def __iadd__(self, other: Self) -> Self:
         """Add what a later round did."""
         self.extracted |= other.extracted
         self.failed += other.failed
+        self.unread |= other.unread
         return self
 
 
@@ -144,6 +146,7 @@ class _Recorder:
         if identified.result is None or identified.result.identity is None:
             with writing(self.db):
                 tracks.record_problem(self.db, identified.task, error)
+            self.tally.unread.add(identified.task)
             return
         result = identified.result
         self.record(Done(identified.task, type(result)(
@@ -152,9 +155,10 @@ class _Recorder:
 
     def _record_problem(self, examined: Examined) -> None:
         error = examined.error or TrackError("It could not be read", reason="unreadable")
-        tracks.record_problem(self.db, examined.path, error)
         self.tally.failed += 1
-        _warn(examined.path, error)
+        self.tally.unread.add(examined.path)
+        if tracks.record_problem(self.db, examined.path, error):
+            _warn(examined.path, error)
 
 
 def seconds_per_song(db: sqlite3.Connection) -> float | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from melwatch import filesystem
 from melwatch.brake import BrakePolicy, held_deletions
 from melwatch.dataset.labels import find_renames
-from melwatch.estimate import check_space, estimate
+from melwatch.estimate import check_space, estimate, songs_that_fit
 from melwatch.extraction import Tally, extract_all, seconds_per_song
 from melwatch.ingest import Setup
 from melwatch.manifest import ledger, tracks
@@ -25,15 +25,13 @@ if TYPE_CHECKING:
     from threading import Event
 
     from melwatch.estimate import Estimate
-    from melwatch.library.settle import Settling, Unsettled
+    from melwatch.library.settle import Unsettled
     from melwatch.look import Look
+    from melwatch.patience import Patience
     from melwatch.plan import Plan
     from melwatch.progress import Progress
     from melwatch.track import AudioId, FileStamp, RelPath, SeenFile
     from melwatch.workshop import Workshop
-
-_POSTPONED_S = 60.0
-"""How long something that vanished may turn out to have moved, while other files are still being written."""
 
 _RECENT_NS = 3600 * 10**9
 
@@ -52,41 +50,13 @@ class Taken:
     kept: frozenset[RelPath] = frozenset()
     """Tracks that have vanished and stay on record for now."""
     is_interrupted: bool = False
+    is_short_of_space: bool = False
+    """Whether there was no room for all of it; publishing makes some."""
 
-
-@dataclass(slots=True, kw_only=True)
-class Patience:
-    """What is remembered from look to look of files that are not what they will be."""
-
-    settling: Settling
-    gone_s: float
-    """How long nothing more must have vanished before what has is taken for gone."""
-    missing_since_s: dict[RelPath, float] = field(default_factory=dict)
-
-    @property
-    def missing(self) -> frozenset[RelPath]:
-        """Tracks that have vanished and may yet come back."""
-        return frozenset(self.missing_since_s)
-
-    def recently_missing(
-        self, removed: Collection[RelPath], now_s: float, *, may_move: bool
-    ) -> tuple[frozenset[RelPath], float]:
-        """Return what is still to be waited for, and for how long.
-
-        That is all of it while more keeps vanishing, and each for a while where it `may_move`:
-        where files are being written that could turn out to be the same songs.
-        """
-        self.missing_since_s = {path: self.missing_since_s.get(path, now_s) for path in removed}
-        if not removed:
-            return frozenset(), 0.0
-        wait_s = max(self.missing_since_s.values()) + self.gone_s - now_s
-        if wait_s > 0:
-            return frozenset(removed), wait_s
-        if not may_move:
-            return frozenset(), 0.0
-        until_s = {path: since_s + _POSTPONED_S for path, since_s in self.missing_since_s.items()}
-        recent = {path: time_s - now_s for path, time_s in until_s.items() if time_s > now_s}
-        return frozenset(recent), min(recent.values(), default=0.0)
+    def look_again_by(self, in_s: float | None) -> None:
+        """Have the next look come no later than that."""
+        if in_s is not None:
+            self.look_again_in_s = in_s if self.look_again_in_s is None else min(self.look_again_in_s, in_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,10 +75,12 @@ class Intake:
         plan = make_plan(look.known, look.seen.seen, look.seen.unverified)
         tracks.add_tracks(self.db, plan.added)
         taken = Taken(plan=plan, tally=Tally())
-        to_read = self._settled(look, taken)
+        to_read = self._affordable(self._worth_reading(self._settled(look, taken), taken), taken)
         if to_read:
-            taken.tally = self._extract(to_read, likely_new(plan, to_read), now)
-        if self.halt.is_set():
+            taken.tally = self._extract(to_read, now)
+        if self.patience is not None:
+            taken.look_again_by(self.patience.note_read(to_read, taken.tally.unread, time.monotonic()))
+        if self.halt.is_set() or taken.is_short_of_space:
             # Whether what has vanished has moved is not known before all that is new is read.
             taken.is_interrupted, taken.kept = True, frozenset(plan.vanished)
         else:
@@ -131,14 +103,38 @@ class Intake:
             known_stamps={_body(file.stamp) for file in look.known if file.path in vanished},
             busy={path for path in recent if filesystem.is_being_written(native(self.shop.root, path))},
         )
-        taken.unsettled, taken.look_again_in_s = verdict.unsettled, verdict.look_again_in_s
+        taken.unsettled = verdict.unsettled
+        taken.look_again_by(verdict.look_again_in_s)
         return verdict.settled
 
-    def _extract(self, files: Sequence[SeenFile], new: Sequence[SeenFile], now: datetime) -> Tally:
+    def _worth_reading(self, files: tuple[SeenFile, ...], taken: Taken) -> tuple[SeenFile, ...]:
+        if self.patience is None:
+            return files
+        due, again_in_s = self.patience.worth_reading(files, time.monotonic())
+        taken.look_again_by(again_in_s)
+        return due
+
+    def _affordable(self, files: tuple[SeenFile, ...], taken: Taken) -> tuple[SeenFile, ...]:
+        """Leave for a later look the new files that there is no space for, should all be new songs.
+
+        Raises `DegradedError` where that is all of them or, without patience, any.
+        """
+        if not files:
+            return files
+        new = likely_new(taken.plan, files)
+        bytes_per_track, spool, dataset = self.shop.recipe.bytes_per_track, self.shop.state.spool, self.shop.folder.path
+        fitting = songs_that_fit(len(new), bytes_per_track, spool, dataset)
+        if self.patience is None:
+            work = estimate_work(self.shop, new, self.db)
+            self.progress.say(f"{work.sentence()}." if work.songs else f"{len(files):,} files to read.")
+        if fitting < len(new) and (self.patience is None or not fitting):
+            check_space(len(new) * bytes_per_track, spool, dataset)
+        left = {file.path for file in new[fitting:]}
+        taken.is_short_of_space = bool(left)
+        return tuple(file for file in files if file.path not in left)
+
+    def _extract(self, files: Sequence[SeenFile], now: datetime) -> Tally:
         """Read what is new or changed, and make spectrograms of new songs."""
-        work = estimate_work(self.shop, new, self.db)
-        check_space(work.final_bytes, self.shop.state.spool, self.shop.folder.path)
-        self.progress.say(f"{work.sentence()}." if work.songs else f"{len(files):,} files to read.")
         setup = Setup(
             root=self.shop.root,
             spool=self.shop.state.spool,
@@ -182,8 +178,7 @@ class Intake:
             return frozenset()
         recent, wait_s = self.patience.recently_missing(removed, time.monotonic(), may_move=bool(taken.unsettled))
         if recent:
-            again_s = taken.look_again_in_s
-            taken.look_again_in_s = wait_s if again_s is None else min(again_s, wait_s)
+            taken.look_again_by(wait_s)
         return recent
 
     def _forget_tracks(self, paths: Sequence[RelPath], songs: Mapping[RelPath, AudioId | None], taken: Taken) -> None:

@@ -29,6 +29,7 @@ class Live:
     watching: str = ""
     overflows: int = 0
     unsettled: list[dict[str, Any]] = field(default_factory=list)
+    unsettled_files: int = 0
     progress: dict[str, Any] | None = None
 
     @property
@@ -66,6 +67,7 @@ def live_now(
         watching=watch.reason or watch.mode.value,
         overflows=watch.overflows,
         unsettled=report.unsettled if report is not None else [],
+        unsettled_files=report.unsettled_files if report is not None else 0,
         progress=progress,
     )
 

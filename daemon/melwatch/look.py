@@ -86,12 +86,15 @@ def _scan_part(shop: Workshop, db: Connection, part: Part, known: list[KnownFile
 def scan_root(
     shop: Workshop, known: list[KnownFile], remembered: RootKey | None, scan_it: Callable[[], Scan] | None = None
 ) -> tuple[Scan, RootKey]:
-    """Scan the library, by `scan_it` or as a whole, and hold it against what is known of it; writes nothing."""
+    """Scan the library and hold it against what is known of it; writes nothing.
+
+    `scan_it` does it instead where the root is the one that is remembered.
+    """
     seen = Scan()
     found, error = read_root(shop.root)
     if error is None:
         try:
-            seen = scan(shop.root, shop.rules) if scan_it is None else scan_it()
+            seen = scan_it() if scan_it and found == remembered else scan(shop.root, shop.rules)
             again, error = read_root(shop.root)
             found = found if again == found else None
         except OSError as failure:

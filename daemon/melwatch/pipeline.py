@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from datetime import datetime
     from sqlite3 import Connection
 
-    from melwatch.intake import Patience, Taken
+    from melwatch.intake import Taken
     from melwatch.library.part import Part
     from melwatch.library.root import RootKey
     from melwatch.look import Look
+    from melwatch.patience import Patience
     from melwatch.progress import Progress
     from melwatch.publication import Publication
     from melwatch.report import PassReport
@@ -111,7 +112,7 @@ class Pipeline:
         for attempt in range(_MOST_REPAIRS):
             try:
                 return taken, publication.publish(
-                    self.shop, self.db, now, is_forced=is_damaged, may_write=may_publish()
+                    self.shop, self.db, now, is_forced=is_damaged, may_write=may_publish() or taken.is_short_of_space
                 )
             except SpectrogramLostError as lost:
                 if attempt == _MOST_REPAIRS - 1:

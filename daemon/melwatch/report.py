@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 _ARTIST_SHARE = 0.8
 _ARTIST_MIN_TRACKS = 3
+_MOST_LISTED = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +30,9 @@ class PassReport:
 
     `balance` says for every file found below the root what became of it: its values add up to
     `found`. `genres` and `waiting` count songs of the genres in the dataset and of those with too
-    few; `like_artists` are top-level folders that look like artists rather than genres. `unsettled`
-    files are still being written; `held` says why deletions wait for a person, if they do.
+    few; `like_artists` are top-level folders that look like artists rather than genres. `unsettled_files`
+    are still being written, those that have been for longest are listed as `unsettled`; `held` says why
+    deletions wait for a person, if they do.
     """
 
     extracted: int
@@ -47,6 +49,7 @@ class PassReport:
     moves: list[dict[str, str]]
     renamed_genres: dict[str, str]
     unsettled: list[dict[str, Any]]
+    unsettled_files: int
     vanished: int
     held: str | None
 
@@ -86,8 +89,10 @@ def of_pass(seen: Scan, taken: Taken, publication: Publication) -> PassReport:
         ],
         renamed_genres=taken.renamed,
         unsettled=[
-            {"path": display(file.path), "age_s": round(file.age_s, 1), "what": file.what} for file in taken.unsettled
+            {"path": display(file.path), "age_s": round(file.age_s, 1), "what": file.what}
+            for file in sorted(taken.unsettled, key=lambda file: (-file.age_s, file.path))[:_MOST_LISTED]
         ],
+        unsettled_files=len(taken.unsettled),
         vanished=len(taken.plan.vanished),
         held=taken.held,
     )
@@ -98,7 +103,7 @@ def log_pass(report: PassReport) -> None:
     if report.extracted or report.failed or report.vanished or report.is_published or report.held:
         log.info(
             "%d extracted, %d failed, %d vanished, %d still being written%s",
-            report.extracted, report.failed, report.vanished, len(report.unsettled),
+            report.extracted, report.failed, report.vanished, report.unsettled_files,
             f"; published version {report.version}" if report.is_published else "",
         )  # fmt: skip
     if report.held:

@@ -215,8 +215,10 @@ class Runner:
         hints = self.watch.take()
         self.closed |= hints.closed
         if hints.everything is not None:
-            log.info("Looking at everything: %s", hints.everything)
-            self._look(EVERYTHING, now_s)
+            if not self.part.is_everything:
+                log.info("Looking at everything: %s", hints.everything)
+            self.part = EVERYTHING
+            self.agenda.hint(now_s)
         elif hints.folders:
             self.part |= Part.of(hints.folders)
             self.agenda.hint(now_s)

@@ -44,6 +44,7 @@ def overview(shop: Workshop, db: Connection) -> dict[str, Any]:
         "event_overflows": live.get("overflows", 0),
         "progress": live.get("progress"),
         "unsettled": live.get("unsettled", []),
+        "unsettled_files": live.get("unsettled_files", 0),
         "held_deletions": len(tracks.gone(db)),
         "version": current.number if current else None,
         "fingerprint": current.fingerprint if current else None,

@@ -154,10 +154,21 @@ def keep_freed_memory() -> None:
 
 
 def die_with_parent() -> None:
-    """Have the system end this process when the one that started it ends."""
+    """Have the system end this process, a child forked from the server, when the one that asked for it ends.
+
+    The server ends with the process that started it, but not while a child holds the pipe by which
+    it is told: a hung child would keep the server, and the server the child.
+    """
     if sys.platform == "linux":
+        from multiprocessing import forkserver
+
         set_parent_death_signal, sigkill = 1, 9
         ctypes.CDLL(None).prctl(set_parent_death_signal, sigkill)
+        server = forkserver._forkserver  # noqa: SLF001  as in stop_child_server
+        held = getattr(server, "_forkserver_alive_fd", None)
+        if held is not None:
+            server._forkserver_alive_fd = None  # type: ignore[attr-defined]  # noqa: SLF001
+            os.close(held)
     elif sys.platform == "win32":
         from melwatch import windows
 

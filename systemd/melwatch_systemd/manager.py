@@ -38,7 +38,6 @@ class Systemd:
         runs_as = None
         if instance.scope is Scope.SYSTEM:
             runs_as = choose_account(account, config.dataset.path, os.environ)
-            make_folder(config.dataset.path, runs_as)
         self._register(control, instance, config, runs_as)
         control.call("enable", unit_name(instance))
         control.restart(unit_name(instance))
@@ -134,7 +133,9 @@ class Systemd:
                 file.unlink()
             else:
                 file.write_text(before, encoding="utf-8")
-            raise ConfigError(f"systemd does not accept the unit: {complaints}", "Please report this as a bug.")
+            raise ConfigError(f"systemd does not accept the unit: {complaints}", "It takes systemd 247 or newer.")
+        if account is not None:
+            make_folder(config.dataset.path, account)
         own = _own_folder(file) / "local.conf"
         if not own.exists():
             own.parent.mkdir(exist_ok=True)
@@ -166,11 +167,12 @@ def _places(instance: Instance, config: Config) -> Places:
         writable.append(config.dataset.state)
     if config.log.file is not None:
         writable.append(config.log.file.parent)
+    model = Path(config.spectrogram.model)  # a name, or a folder
     return Places(
         python=Path(sys.executable),
         config_file=instance.config_file,
         writable=writable,
-        readable=[config.library.root, *_python_folders()],
+        readable=[config.library.root, *_python_folders(), *([model] if model.is_dir() else [])],
     )
 
 
@@ -193,13 +195,12 @@ def _whose(instance: Instance) -> str:
 
 def _allowed(instance: Instance) -> Systemctl:
     """Return systemd where the person may tell it what to do; raises `ConfigError` where not."""
-    control = Systemctl.of(instance.scope)
     is_root = system.is_administrator()
     if instance.scope is Scope.SYSTEM and not is_root:
         raise ConfigError("A service of the machine is for its administrator", "Use sudo, or leave out --system.")
     if instance.scope is Scope.USER and is_root and "SUDO_USER" in os.environ:
         raise ConfigError("A service of your own is yours, not root's", "Leave out sudo.")
-    return control
+    return Systemctl.of(instance.scope)
 
 
 def _how_to_see(control: Systemctl, instance: Instance) -> list[str]:

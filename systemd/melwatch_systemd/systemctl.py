@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 _FACTS = (
     "ActiveState", "SubState", "Result", "StatusText", "NRestarts", "UnitFileState", "StateChangeTimestamp",
 )  # fmt: skip
-_LAST_LINES = 3
+_LAST_LINES = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,14 +64,23 @@ class Systemctl:
     def restart(self, unit: str, *, verb: str = "restart") -> None:
         """Start a service, whatever became of it before, and wait until it is ready."""
         self.try_call("reset-failed", unit)
+        began_s = int(time.time())
         done = self.try_call(verb, unit)
         if done.returncode == 0:
             return
-        said = self._run(*self.journal(unit).split(), "-n", str(_LAST_LINES), "-o", "cat", "--no-pager").stdout
-        lines = "".join(f"\n  {line}" for line in said.splitlines())
+        lines = "".join(f"\n  {line}" for line in self._own_words(unit, began_s))
         raise DegradedError(
             f"{unit} does not start ({self.facts(unit)['Result']}):{lines}", f"`{self.journal(unit)}` tells more."
         )
+
+    def _own_words(self, unit: str, since_s: int) -> list[str]:
+        """Return the last that a service itself has written, apart from what systemd writes of it."""
+        field = "_SYSTEMD_USER_UNIT" if self.scope is Scope.USER else "_SYSTEMD_UNIT"
+        told = self._run(
+            "journalctl", *self.command[1:], f"{field}={unit}",
+            f"--since=@{since_s}", f"--lines={_LAST_LINES}", "--output=cat", "--no-pager", "--quiet",
+        )  # fmt: skip
+        return told.stdout.splitlines()
 
     def facts(self, unit: str) -> dict[str, str]:
         """Return what systemd knows of a service."""
@@ -83,8 +93,13 @@ class Systemctl:
         """Return what systemd finds wrong with a unit file; "" for nothing."""
         scope = ("--user",) if self.scope is Scope.USER else ()
         done = self._run("systemd-analyze", *scope, "verify", str(file))
-        # Other units, which it looks at as well, may have faults of their own.
-        return "; ".join(line for line in done.stderr.splitlines() if file.name in line)
+        # Other units, which it looks at as well, may have faults of their own; and an older systemd
+        # goes without what it does not know.
+        return "; ".join(
+            line
+            for line in done.stderr.splitlines()
+            if file.name in line and "Unknown key name" not in line and "Unknown lvalue" not in line
+        )
 
     def is_lingering(self) -> bool:
         """Whether the person's services run while they are not logged in."""

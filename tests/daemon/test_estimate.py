@@ -9,7 +9,7 @@ import pytest
 
 from building import library, tone
 from melwatch.errors import DegradedError
-from melwatch.estimate import SECONDS_PER_SONG, Estimate, check_space, estimate
+from melwatch.estimate import SECONDS_PER_SONG, Estimate, check_space, estimate, songs_that_fit
 from melwatch.filesystem import stamp_of
 from melwatch.track import RelPath, SeenFile
 
@@ -132,3 +132,12 @@ def test_work_that_would_fill_the_disk_is_refused(
 
     assert not spool.exists()
     assert not dataset.exists()
+
+
+@pytest.mark.parametrize(("free", "fitting"), [(2099, 0), (2100, 1), (4200, 2), (10_499, 4), (10**6, 5)])
+def test_only_so_many_songs_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, fitting: int) -> None:
+    """Of five songs of 1000 bytes each as many as would not be refused together."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(free, 0, free))
+
+    assert songs_that_fit(5, 1000, tmp_path, tmp_path) == fitting
+    assert songs_that_fit(0, 1000, tmp_path, tmp_path) == 0

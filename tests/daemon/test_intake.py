@@ -13,11 +13,13 @@ import pytest
 
 from building import library, songs
 from melwatch import intake as intake_module
-from melwatch.intake import Intake, Patience
+from melwatch.errors import DegradedError
+from melwatch.intake import Intake
 from melwatch.library.settle import Settling
 from melwatch.look import look
 from melwatch.manifest import ledger, tracks
 from melwatch.manifest.database import writing
+from melwatch.patience import Patience
 from melwatch.progress import Unwatched
 from melwatch.track import RelPath
 from workshops import manifest_of, put_on_record, workshop
@@ -486,3 +488,24 @@ def test_a_moved_genre_survives_an_interruption(tmp_path: Path) -> None:
         assert {path.split(b"/")[0] for path in bench.on_record()} == {b"Metal"}
         after = db.execute("SELECT ordinal, audio_id FROM track ORDER BY ordinal").fetchall()
         assert [tuple(row) for row in after] == [tuple(row) for row in before]
+
+
+def test_what_there_is_no_space_for_waits(patient: Bench, clocks: Clocks, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many new songs are taken as there is space for, one may be that which vanished, and nothing is forgotten."""
+    library(patient.music, {"Folk": songs(5)})
+    patient.lose("Jazz", range(1))
+    clocks.now_s += 100
+    monkeypatch.setattr(intake_module, "songs_that_fit", lambda *_: 2)
+    taken = patient.take()
+    assert len(taken.tally.extracted) == 2 + 1
+    assert taken.is_short_of_space
+    assert taken.is_interrupted
+    assert RelPath(b"Jazz/0.mp3") in patient.on_record()
+
+    def refuse(*_: object) -> None:
+        raise DegradedError("The disk has no room")
+
+    monkeypatch.setattr(intake_module, "songs_that_fit", lambda *_: 0)
+    monkeypatch.setattr(intake_module, "check_space", refuse)
+    with pytest.raises(DegradedError, match="no room"):
+        patient.take()

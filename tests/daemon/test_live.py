@@ -22,6 +22,7 @@ WORKING = Live(
     watching="watching",
     overflows=2,
     unsettled=[{"path": "Rock/a.mp3", "age_s": 1.5, "what": "It is still growing"}],
+    unsettled_files=1,
     progress={"what": "Extracting", "done": 3, "total": 7, "songs_per_s": 1.5, "seconds_left": 2.7},
 )
 
@@ -71,6 +72,7 @@ def test_others_read_what_was_said(db: Connection, tmp_path: Path) -> None:
             "watching": "watching",
             "overflows": 2,
             "unsettled": WORKING.unsettled,
+            "unsettled_files": 1,
             "progress": WORKING.progress,
         }
 
@@ -81,7 +83,8 @@ def test_the_last_word_counts(db: Connection) -> None:
     save_live(db, Live(state="idle"), 4712)
 
     assert read_live(db) == {
-        "pid": 4712, "state": "idle", "sentence": "", "watching": "", "overflows": 0, "unsettled": [], "progress": None,
+        "pid": 4712, "state": "idle", "sentence": "", "watching": "", "overflows": 0, "unsettled": [],
+        "unsettled_files": 0, "progress": None,
     }  # fmt: skip
 
 

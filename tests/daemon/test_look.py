@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from typing import TYPE_CHECKING
+import sys
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from building import library
 from melwatch import look as look_module
 from melwatch.errors import ConfigError, RootOfflineError
+from melwatch.library.part import NOTHING, Part
 from melwatch.library.root import read_root
 from melwatch.library.scan import scan
 from melwatch.look import ROOT_KEY, accept_root, look, remembered_root, scan_root
-from melwatch.manifest import tracks
-from melwatch.manifest.database import get_meta
-from workshops import manifest_of, put_on_record, workshop
+from melwatch.manifest import tracks, versions
+from melwatch.manifest.database import get_meta, writing
+from melwatch.track import AudioId, Identity, RelPath, Tags
+from workshops import MADE, manifest_of, put_on_record, workshop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
     from sqlite3 import Connection
 
     from building import Tree
     from melwatch.library.root import RootKey
     from melwatch.library.rules import Rules
     from melwatch.library.scan import Scan
-    from melwatch.track import RelPath
+    from melwatch.look import Look
     from melwatch.workshop import Workshop
 
 TREE: Tree = {
@@ -318,3 +326,123 @@ def test_a_root_that_cannot_be_walked_keeps_every_track(
     assert music.is_dir()
     assert on_record(db) == PATHS
     assert remembered_root(db) == known
+
+
+# A look at a part.
+
+PLACES = [b"Jazz", b"Rock", b"Rock/Live", b"Rock/Live/2", b"Folk", b".hidden", b"Mixes"]
+NAMES = [b"a.mp3", b"b.mp3", b"cover.jpg", b"half.part"]
+EDITS = st.lists(st.tuples(st.sampled_from(PLACES), st.sampled_from(NAMES), st.sampled_from([0, 1, 2])), max_size=12)
+
+
+def edit(root: bytes, place: bytes, name: bytes, size: int) -> None:
+    """Write a file, or with size 0 delete it and the folder that it leaves empty."""
+    folder = os.path.join(root, place)
+    if size:
+        os.makedirs(folder, exist_ok=True)
+        with open(os.path.join(folder, name), "wb") as file:
+            file.write(place + name * size)
+    elif os.path.exists(os.path.join(folder, name)):
+        os.remove(os.path.join(folder, name))
+        with suppress(OSError):
+            os.rmdir(folder)
+
+
+def remember(shop: Workshop, db: Connection, seen: Look) -> None:
+    """Put on record what a look saw, as a pass would."""
+    known = on_record(db)
+    put_on_record(shop, db, [file for file in seen.seen.seen if file.path not in known])
+    for file in seen.seen.seen:
+        with writing(db):
+            identity = Identity(audio_id=AudioId(str(file.stamp)), file_digest="", tags=Tags())
+            tracks.record_identity(db, file.path, file.stamp, file.stamp.changed_ns + 10**10, identity)
+            tracks.record_spectrogram(db, identity.audio_id, shop.recipe.id, MADE)
+    with writing(db):
+        tracks.forget_tracks(db, set(on_record(db)) - {file.path for file in seen.seen.seen})
+    tracks.replace_left_out(db, [(entry.path, entry.reason) for entry in seen.seen.left_out])
+    balance = {str(reason): number for reason, number in seen.seen.other_files.items()}
+    versions.record_pass(db, "", 0.0, {"balance": balance})
+
+
+def told(seen: Scan) -> tuple[object, ...]:
+    """Return all that a look tells, but for the order of what is left out."""
+    return seen.seen, {entry.path: entry.reason for entry in seen.left_out}, set(seen.unverified)
+
+
+@settings(max_examples=60, deadline=None)
+@given(EDITS, EDITS)
+def test_a_look_at_what_changed_sees_what_a_look_at_everything_sees(before: Any, after: Any) -> None:
+    """Whatever is changed in some folders, to look at those is as good as to look at all."""
+    with TemporaryDirectory() as place:
+        shop = workshop(Path(place))
+        library(Path(place) / "music", TREE)
+        with manifest_of(shop) as db:
+            for change in before:
+                edit(shop.root, *change)
+            remember(shop, db, look(shop, db))
+            for change in after:
+                edit(shop.root, *change)
+            part = Part.of(RelPath(folder) for folder, _, _ in after)
+            assert told(look(shop, db, part).seen) == told(look(shop, db).seen)
+
+
+def test_a_look_at_a_part_does_not_see_the_rest(shop: Workshop, music: Path, db: Connection, known: RootKey) -> None:
+    """What changes elsewhere stays on record as it was, until somebody looks there."""
+    (music / "Rock" / "e.mp3").write_bytes(b"eeeee")
+    (music / "Rock" / "c.mp3").unlink()
+    (music / "Jazz" / "f.mp3").write_bytes(b"ffffff")
+    seen = look(shop, db, Part.of([RelPath(b"Jazz")]))
+    assert seen.root == known
+    assert [file.path for file in seen.seen.seen] == sorted([*PATHS, b"Jazz/f.mp3"])
+
+
+@pytest.mark.usefixtures("known")
+def test_one_file_is_a_part_too(shop: Workshop, music: Path, db: Connection) -> None:
+    """`rescan FILE` looks at that file alone."""
+    (music / "Rock" / "c.mp3").write_bytes(b"changed")
+    (music / "Rock" / "d.mp3").write_bytes(b"changed too")
+    seen = {file.path: file.stamp.size for file in look(shop, db, Part.of([RelPath(b"Rock/c.mp3")])).seen.seen}
+    assert seen[RelPath(b"Rock/c.mp3")] == 7
+    assert seen[RelPath(b"Rock/d.mp3")] == 4
+
+
+@pytest.mark.usefixtures("known")
+def test_what_is_not_at_rest_is_always_looked_at(shop: Workshop, music: Path, db: Connection) -> None:
+    """Held and awaited files are looked for, and unfinished ones looked at, wherever they are."""
+    for path in ("Jazz/a.mp3", "Rock/c.mp3"):
+        (music / path).unlink()
+    with writing(db):
+        tracks.hold(db, [RelPath(b"Jazz/a.mp3")])
+    seen = look(shop, db, NOTHING)
+    assert [file.path for file in seen.seen.seen] == [b"Jazz/b.mp3", b"Rock/c.mp3", b"Rock/d.mp3"]
+    seen = look(shop, db, NOTHING, awaited=[RelPath(b"Rock/c.mp3")])
+    assert [file.path for file in seen.seen.seen] == [b"Jazz/b.mp3", b"Rock/d.mp3"]
+    (music / "Rock" / "d.mp3").write_bytes(b"longer than before")
+    tracks.forget_songs(db, [song for path, song in tracks.songs_by_path(db).items() if path == b"Rock/d.mp3" and song])
+    sizes = {file.path: file.stamp.size for file in look(shop, db, NOTHING).seen.seen}
+    assert sizes[RelPath(b"Rock/d.mp3")] == 18
+
+
+@pytest.mark.usefixtures("known")
+@pytest.mark.skipif(sys.platform == "win32", reason="makes links")
+def test_where_links_lead_somewhere_everything_is_looked_at(shop: Workshop, music: Path, db: Connection) -> None:
+    """What a link shows depends on what else leads there, so that a part cannot be seen for itself."""
+    (music / "Jazz" / "link").symlink_to(library(music.parent / "elsewhere", OTHERS["Folk"]))
+    (music / "Rock" / "e.mp3").write_bytes(b"eeeee")
+    seen = look(shop, db, Part.of([RelPath(b"Jazz")]))
+    assert {b"Jazz/link/x.mp3", b"Rock/e.mp3"} < {file.path for file in seen.seen.seen}
+
+
+@pytest.mark.usefixtures("known")
+@pytest.mark.parametrize("how", ["missing", "emptied", "exchanged"])
+def test_a_root_that_is_gone_is_noticed_by_a_look_at_a_part(
+    shop: Workshop, music: Path, db: Connection, how: str
+) -> None:
+    """However little is looked at, a root that is not the library ends the look."""
+    away = music.with_name("away")
+    music.rename(away)
+    if how != "missing":
+        library(music, OTHERS if how == "exchanged" else {})
+    with pytest.raises(RootOfflineError):
+        look(shop, db, Part.of([RelPath(b"Jazz")]))
+    assert on_record(db) == PATHS

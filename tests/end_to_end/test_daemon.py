@@ -8,6 +8,8 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
@@ -19,7 +21,7 @@ from daemons import running
 from running import Rig
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 pytestmark = [
     pytest.mark.timeout(300),
@@ -149,6 +151,33 @@ def test_stopping_in_the_middle_costs_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("signals", [1, 2])
+def test_a_song_that_takes_too_long_is_cut_short_and_not_held_against_it(tmp_path: Path, signals: int) -> None:
+    """A worker that does not come to an end is ended after four seconds, by a second signal at once."""
+    rig = Rig.at(tmp_path)
+    library(rig.music, {"Rock": {f"{n:02}.mp3": tone(100 + n, 30.0) for n in range(60)}})
+    rig.environment["MELWATCH_WORKERS__PROCESSES"] = "1"
+    with running(rig) as daemon:
+        daemon.wait_for(lambda: any((rig.state / "spool").iterdir()))
+        workers = [child for child in daemon.children() if child.ppid() != daemon.process.pid]
+        assert workers
+        for worker in workers:
+            worker.suspend()
+        began_s = time.monotonic()
+        for _ in range(signals):
+            daemon.process.terminate()
+            time.sleep(0.3)
+        assert daemon.process.wait(10) == (0 if signals == 1 else 130)
+        assert time.monotonic() - began_s < (5 if signals == 1 else 1)
+        _, alive = psutil.wait_procs(workers, 5)
+        assert not alive
+    assert rig.status()["tracks"]["failed"] == 0
+    with running(rig) as daemon:
+        daemon.wait_for(lambda: len(daemon.songs()) == 60)
+    assert rig.status()["tracks"]["failed"] == 0
+
+
+@pytest.mark.slow
 def test_sixty_songs_moved_about_are_extracted_once(rig: Rig) -> None:
     """A folder moved in, renamed, moved to another genre and moved out again: 60 extractions in all."""
     rig.environment["MELWATCH_DELETIONS__MAX_TRACKS"] = "1000"
@@ -224,3 +253,68 @@ def test_publishing_can_have_times_of_its_own(rig: Rig) -> None:
     rig.environment["MELWATCH_SCHEDULE__QUIET_S"] = "3600"
     with running(rig) as daemon:
         daemon.wait_for_songs(*ROCK, *JAZZ)
+
+
+QUEUE = Path("/proc/sys/fs/inotify/max_queued_events")
+
+
+@contextmanager
+def short_event_queue(length: int) -> Iterator[None]:
+    """Have the kernel drop events once so many wait to be read."""
+    usual = QUEUE.read_text()
+    try:
+        QUEUE.write_text(str(length))
+    except OSError:
+        pytest.skip("may not set the length of inotify's queue")
+    try:
+        yield
+    finally:
+        QUEUE.write_text(usual)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(sys.platform != "linux", reason="shortens inotify's queue")
+def test_twenty_thousand_files_at_once_are_all_accounted_for(rig: Rig) -> None:
+    """However many events are lost, every file has a state afterwards, and the loss is told."""
+    song, broken = tone(990, 0.3), b"no MP3 at all "
+    with short_event_queue(64), running(rig) as daemon:
+        daemon.wait_for_songs(*ROCK, *JAZZ)
+        folders = [rig.music / "Rock" / f"{n:03}" for n in range(200)]
+        for folder in folders:
+            folder.mkdir()
+        for n in range(20_000):
+            content = song if n % 10 else broken + str(n).encode()
+            (folders[n % 200] / f"{n:05}.mp3").write_bytes(content)
+        daemon.wait_for(lambda: rig.status()["tracks"]["ready"] == 12 + 18_000, 400)
+        daemon.wait_for(lambda: rig.status()["tracks"]["failed"] == 2_000, 300)
+        daemon.wait_for_songs("Rock/001/00001.mp3", *ROCK, *JAZZ, timeout_s=300)
+        status = rig.status()
+        assert status["event_overflows"] >= 1
+        assert status["tracks"]["pending"] == 0
+        assert daemon.extracted() == 13
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="mounts a file system")
+def test_a_root_that_is_unmounted_deletes_nothing(tmp_path: Path) -> None:
+    """Without its disk the mount point is empty: the dataset stays, and all goes on when the disk is back."""
+    rig = Rig.at(tmp_path)
+    disk = library(tmp_path / "disk", {"Rock": songs(6), "Jazz": songs(6, first=20)})
+    rig.music.mkdir()
+    mount = ["mount", "--bind", str(disk), str(rig.music)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("may not mount")
+    try:
+        with running(rig) as daemon:
+            daemon.wait_for_songs(*ROCK, *JAZZ)
+            subprocess.run(["umount", "--lazy", str(rig.music)], check=True)
+            daemon.wait_for_state("root_offline")
+            assert daemon.songs() == {*ROCK, *JAZZ}
+            library(disk, {"Rock": {"new.mp3": tone(900)}})
+            subprocess.run(mount, check=True)
+            daemon.wait_for_songs("Rock/new.mp3", *ROCK, *JAZZ)
+            daemon.wait_for_state("idle")
+            assert daemon.extracted() == 13
+    finally:
+        subprocess.run(["umount", "--lazy", str(rig.music)], capture_output=True, check=False)

@@ -64,6 +64,14 @@ bash -eu "$SETUP" "$ROOT"
 # A control group of its own, below which systemd does as it likes.
 mount -t cgroup2 cgroup2 "$work/cgroup"
 group=$work/cgroup/melwatch-test-$$
+forget_group() {
+    for _ in $(seq 50); do
+        find "$group" -depth -type d -exec rmdir {} + 2>/dev/null || true
+        [ -d "$group" ] || break
+        sleep 0.1
+    done
+}
+trap forget_group EXIT
 mkdir "$group" "$group/payload" "$group/outside"
 sh -c 'echo 0 >"$1/payload/cgroup.procs"; shift; exec "$@"' sh "$group" \
     unshare --mount --pid --uts --ipc --net --cgroup --fork --kill-child --propagation private "$0" inside &
@@ -81,8 +89,3 @@ echo "$starter" >"$group/outside/cgroup.procs"
 echo "$init" >"$HOST/init.new" && mv "$HOST/init.new" "$HOST/init"
 trap 'kill -9 "$init"' TERM
 wait "$starter" || true
-for _ in $(seq 50); do
-    find "$group" -depth -type d -exec rmdir {} + 2>/dev/null || true
-    [ -d "$group" ] || break
-    sleep 0.1
-done

@@ -1,5 +1,5 @@
 # Prepares the root of a host ($1): accounts, and an environment with the melwatch under test that all can read.
-#   BASE  the Python that the environment of the tests was made of     LIBRARIES  where its packages lie
+#   BASE  the Python that the environment of the tests was made of     LIBRARIES  where its packages lie, a line each
 #   PACKAGES  a folder with the packages of melwatch itself            PYTHON     such as python3.11
 root=$1
 
@@ -13,12 +13,18 @@ touch "$root/var/lib/systemd/linger/tester"
 
 place=/opt/melwatch
 own=$place/lib/$PYTHON/site-packages
-mkdir -p "$root$place/bin" "$root$own" "$root$place/libraries"
-mount --bind "$LIBRARIES" "$root$place/libraries"
-mount -o remount,bind,ro "$root$place/libraries"
+mkdir -p "$root$place/bin" "$root$own"
+number=0
+while read -r folder; do # bound, since folders above them may be closed to others
+    number=$((number + 1))
+    bound=$place/libraries-$number
+    mkdir "$root$bound"
+    mount --bind "$folder" "$root$bound"
+    mount -o remount,bind,ro "$root$bound"
+    echo "$bound" >>"$root$own/libraries.pth"
+done <<<"$LIBRARIES"
 cp -r "$PACKAGES/." "$root$own"
 chmod -R a+rX "$root$own"
-echo "$place/libraries" >"$root$own/libraries.pth"
 ln -s "$BASE" "$root$place/bin/python"
 printf 'home = %s\ninclude-system-site-packages = false\n' "$(dirname "$BASE")" >"$root$place/pyvenv.cfg"
 cat >"$root$place/bin/melwatch" <<'END'

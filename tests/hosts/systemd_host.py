@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import sysconfig
 import time
 from importlib import util
 from pathlib import Path
@@ -69,7 +68,7 @@ class SystemdHost:
             "SETUP": str(_HERE / "setup.sh"),
             "PACKAGES": str(packages),
             "BASE": os.path.realpath(sys.executable),
-            "LIBRARIES": sysconfig.get_path("purelib"),
+            "LIBRARIES": "\n".join(path for path in sys.path if path.endswith("-packages") and Path(path).is_dir()),
             "PYTHON": f"python{sys.version_info.major}.{sys.version_info.minor}",
         }
         log = (self.folder / "boot.log").open("wb")

@@ -88,6 +88,10 @@ class Service:
         where = "/etc/systemd/system" if self.for_machine else "/home/tester/.config/systemd/user"
         return f"{where}/{self.unit}"
 
+    @property
+    def config_file(self) -> str:
+        return f"{'/etc' if self.for_machine else '/home/tester/.config'}/melwatch/{self.name}.toml"
+
     def type(self, *command: str, expect: int | None = 0) -> str:
         """Run a command as whoever the service is for."""
         if self.for_machine:
@@ -112,12 +116,12 @@ class Service:
     def fact(self, key: str) -> str:
         return self.systemctl("show", "--value", f"--property={key}").strip()
 
-    def journal(self) -> str:
+    def journal(self, *words: str) -> str:
         self.host.run("journalctl", "--sync")
         field = "_SYSTEMD_UNIT" if self.for_machine else "_SYSTEMD_USER_UNIT"
         manager = "UNIT" if self.for_machine else "USER_UNIT"
         return self.host.run(
-            "journalctl", "--no-pager", "-o", "cat", f"{field}={self.unit}", "+", f"{manager}={self.unit}"
+            "journalctl", "--no-pager", "-o", "cat", *words, f"{field}={self.unit}", "+", f"{manager}={self.unit}"
         )
 
     def songs(self) -> set[str]:
@@ -155,9 +159,10 @@ def service(request: pytest.FixtureRequest, host: SystemdHost) -> Iterator[Servi
     number = sum(1 for _ in host.share.iterdir())
     for_machine = request.param == "system"
     owner = "media" if for_machine else "tester"
-    service = Service(host, f"s{number}", f"s{number}", for_machine=for_machine, owner=owner)
+    service = Service(host, f"case-{number}", f"case-{number}", for_machine=for_machine, owner=owner)
     yield service
     service.control("uninstall", expect=None)
+    service.type("rm", "-f", service.config_file)
     shutil.rmtree(service.outside / "music", ignore_errors=True)
 
 
@@ -175,9 +180,11 @@ def test_a_service_from_its_installation_to_its_end(service: Service) -> None:
     process = service.kill(signal.SIGKILL)
     service.wait_for_another(process)
     service.drop("Rock/new.mp3", 900)
+    service.systemctl("reload")
     service.wait_for_songs({*NAMES, "Rock/new.mp3"})
     told = service.control("status")
     assert "active (running)" in told
+    assert "enabled" in told
     assert "restarted 1 times" in told
     assert "13 ready" in told
 
@@ -190,19 +197,9 @@ def test_a_service_from_its_installation_to_its_end(service: Service) -> None:
     assert service.fact("ActiveState") == "inactive"
     service.control("start")
     assert "gone" in service.control("uninstall")
-    left = service.host.run(
-        "find",
-        "/etc",
-        "/home/tester",
-        "/run",
-        "/var/cache",
-        "-name",
-        f"*{service.name}*",
-        "-o",
-        "-name",
-        "melwatch.toml",
-    )
+    left = service.host.run("find", "/etc", "/home/tester", "/run", "/var/cache", "-name", f"*{service.name}*")
     assert not left
+    assert "melwatch" not in service.host.run("ls", "-A", "/home/tester/.config", "/etc", "/var/cache")
     assert service.songs() == {*NAMES, "Rock/new.mp3"}
     assert service.systemctl("status", expect=4)
 
@@ -274,8 +271,7 @@ def test_what_a_restart_would_not_cure_is_not_restarted(service: Service) -> Non
     service.lay_out(TWO_GENRES)
     service.control("install", *service.places)
     service.wait_for_songs(NAMES)
-    config = "/etc/melwatch" if service.for_machine else "/home/tester/.config/melwatch"
-    file = f"{config}/{service.name}.toml"
+    file = service.config_file
     state = f"/var/lib/melwatch/{service.name}"
     if not service.for_machine:
         state = service.type(
@@ -289,12 +285,13 @@ def test_what_a_restart_would_not_cure_is_not_restarted(service: Service) -> Non
         assert service.fact("ExecMainStatus") == str(code)
         assert service.fact("NRestarts") == "0"
 
-    service.type("sed", "-i", "s/^# quiet_s = 30/quiet_s = 'soon'/", file)
-    fails_with(2, "schedule.quiet_s")
-    service.type("sed", "-i", "s/^quiet_s = .*/# quiet_s = 30/", file)
-    holder = service.host.run("sh", "-c", f"flock {state}/lock sleep 60 >/dev/null & echo $!").strip()
+    service.type("sed", "-i", "s/^# keep_hours = 168/keep_hours = -1/", file)
+    fails_with(2, "dataset.keep_hours")
+    service.type("sed", "-i", "s/^keep_hours = -1/# keep_hours = 168/", file)
+    service.host.run("systemd-run", "--unit=another", "flock", f"{state}/lock", "sleep", "60")
+    service.host.wait_for(lambda: service.host.run("flock", "-n", f"{state}/lock", "echo", "free", expect=None) == "")
     fails_with(3, "Another melwatch is at work")
-    service.host.run("pkill", "-P", holder, "sleep")
+    service.host.run("systemctl", "stop", "another")
     service.type("sh", "-c", f"echo nonsense >{state}/manifest.sqlite3; rm -f {state}/manifest.sqlite3-*")
     fails_with(4, "manifest")
     assert service.songs() == NAMES
@@ -348,7 +345,7 @@ def test_whoever_installed_it_talks_to_it(service: Service) -> None:
 
 def test_odd_names_reach_systemd_as_they_are(service: Service) -> None:
     """Folders with spaces, percent and dollar signs, quotes, backslashes and umlauts work."""
-    service.folder = "Müsik 100% %h $HOME ${USER} \"quoted\" 'so' back\\slash; #7"
+    service.folder += " Müsik 100% %h $HOME ${USER} \"quoted\" 'so' back\\slash; #7"
     service.lay_out(TWO_GENRES)
     service.control("install", *service.places)
     service.wait_for_songs(NAMES)
@@ -391,6 +388,7 @@ def test_several_services_live_side_by_side(service: Service) -> None:
     assert "12 ready" in service.type("melwatch", "status")
 
 
+@person_only
 def test_music_that_is_not_there_yet_is_waited_for(service: Service) -> None:
     """The service starts without it, and says so; it goes on when the music comes."""
     service.lay_out(TWO_GENRES)
@@ -398,8 +396,33 @@ def test_music_that_is_not_there_yet_is_waited_for(service: Service) -> None:
     music.rename(service.outside / "aside")
     assert "the service waits for it" in service.control("install", *service.places)
     service.host.wait_for(lambda: "root_offline" in service.fact("StatusText"), service.journal)
+    assert "It is looked for again and again" in service.journal("-p", "warning")
+    assert "<" not in service.journal()
     (service.outside / "aside").rename(music)
     service.wait_for_songs(NAMES)
+
+
+@machine_only
+def test_a_dataset_on_a_disk_that_comes_late_is_gone_on_with(service: Service) -> None:
+    """Without its disk the service waits; nothing is written to where the disk belongs, and all goes on with it."""
+    service.lay_out(TWO_GENRES)
+    disk, aside = SHARE / service.folder / "disk", SHARE / service.folder / "aside"
+    service.type("mkdir", str(disk), str(aside))
+    service.type("chown", "media:media", str(disk))
+    places = ["--music", str(SHARE / service.folder / "music"), "--dataset", str(disk / "dataset")]
+    service.control("install", "--account", "media", *places)
+    service.host.wait_for(lambda: "version 1" in service.melwatch("status", expect=None), service.journal)
+    service.control("stop")
+    service.type("mv", str(disk / "dataset"), str(aside / "dataset"))
+    service.drop("Rock/new.mp3", 900)
+    service.control("start")
+    service.host.wait_for(lambda: "Is its disk connected?" in service.fact("StatusText"), service.journal)
+    assert not service.type("ls", str(disk))
+    service.type("mount", "--bind", str(aside), str(disk))
+    service.host.wait_for(lambda: "version 2" in service.melwatch("status", expect=None), service.journal)
+    assert "13 ready" in service.melwatch("status")
+    service.control("stop")
+    service.type("umount", str(disk))
 
 
 @machine_only
@@ -439,11 +462,13 @@ def test_what_cannot_work_is_refused_and_leaves_nothing(host: SystemdHost) -> No
     assert "cannot read /srv/m/private" in refused(
         host, "root", "--system", "--account", "media", "--music", "/srv/m/private", "--dataset", "/srv/m/dataset"
     )
+    host.run("sh", "-c", "mkdir -m 700 /root/closed && cp -a /opt/melwatch/bin /opt/melwatch/lib /root/closed")
+    host.run("cp", "/opt/melwatch/pyvenv.cfg", "/root/closed")
+    command = ("/root/closed/bin/python", "-P", "-m", "melwatch_service", "service", "install", "--system", *places)
+    assert "cannot run this melwatch" in host.run(*command, "--name", "odd", "--account", "media", expect=2)
     assert "goes with --system" in refused(host, "tester", "--account", "media", *places, **session)
-    left = host.run(
-        "find", "/etc/melwatch", "/etc/systemd", "/home/tester/.config/melwatch", "-name", "*odd*", expect=None
-    )
-    assert "odd" not in left.replace("No such file", "")
+    assert host.run("find", "/etc", "/home/tester", "-name", "*odd.*", "-newer", "/etc/machine-id") == ""
+    assert set(host.run("find", "/srv/m", "-mindepth", "1", "-printf", "%f\n").split()) == {"music", "private"}
 
 
 @person_only
@@ -454,13 +479,10 @@ def test_a_configuration_is_the_persons_own(service: Service) -> None:
     told = service.control("install", "--music", "/srv/other", expect=2)
     assert "--music says /srv/other" in told
     assert "--name" in told
-    file = f"/home/tester/.config/melwatch/{service.name}.toml"
+    file = service.config_file
     service.type("sh", "-c", f"echo '# mine' >>{file}")
     service.control("install")
     assert "it stays" in service.control("uninstall")
-    service.control("install")
-    service.wait_for_songs(NAMES)
-    service.type("rm", file)
 
 
 @person_only

@@ -56,6 +56,7 @@ class Observation:
     def __init__(self, root: bytes, on_event: Callable[[FileSystemEvent], None], on_loss: Callable[[], None]) -> None:
         self._root = root
         self._on_loss = on_loss
+        self._is_over = False
         self._trouble = ""
         try:
             self._observer: BaseObserver = Observer(timeout=_TIMEOUT_S)
@@ -85,6 +86,7 @@ class Observation:
 
     def stop(self) -> None:
         """Give back all threads and handles."""
+        self._is_over = True
         self._observer.stop()
         if self._observer.ident is not None:
             self._observer.join(_STOPPING_S)
@@ -107,15 +109,20 @@ class Observation:
     def _listen_to_inotify(self) -> None:
         """Take note of lost events, of folders that could not be watched and of disks that went.
 
-        watchdog 7.1 logs the first, and passes over the others in silence: every folder but the root
-        may fail to be watched, and the root too where it may not be read.
+        At a loss watchdog 7.1 would take all its watches off and put them on again, for each of which the
+        kernel reports an event: where they are more than its queue holds, that is the next loss, without end.
+        So it is not told; whoever listens makes a new observation when things are calm. Over the others
+        watchdog passes in silence: every folder but the root may fail to be watched, and the root too
+        where it may not be read.
         """
         handle_event, add_callback = self._reader.handle_event, self._reader.add_callback
 
         def handle(event: Any) -> None:  # noqa: ANN401 - the type exists on Linux only
-            handle_event(event)  # on overflow it renews its watches; only then is a scan worth anything
             if event.is_queue_overflow:
-                self._on_loss()
+                if not self._is_over:
+                    self._on_loss()
+                return
+            handle_event(event)
             if event.mask & _UNMOUNTED:
                 self._trouble = self._trouble or "a disk was unmounted"
 

@@ -27,6 +27,10 @@ __all__ = ["Hints", "Mode", "Watch"]
 
 log = logging.getLogger(__name__)
 
+_CALM_S = 2.0
+"""How long no more events must have been lost before the watch is renewed ..."""
+_LONGEST_STORM_S = 60.0
+"""... unless they are lost for so long."""
 _FIRST_RETRY_S = 60.0
 _LAST_RETRY_S = 3600.0
 
@@ -62,6 +66,8 @@ class Watch:
         self._began_s = 0.0
         self._retry_at_s = 0.0
         self._delay_s = 0.0
+        self._lost_first_s: float | None = None
+        self._lost_last_s = 0.0
         self._basket = Basket()
         self._root_is_gone = False
 
@@ -104,7 +110,8 @@ class Watch:
         """Look after the watch; to be called about once a second.
 
         `root_key` is device and inode of the root as a scan last saw them, or `None` while it is offline
-        or unknown. A watch that was lost is renewed at once; one that did not last, or could not begin, is tried
+        or unknown. A watch that was lost is renewed at once, one that lost events when they come in calmly again:
+        it does not know of folders made meanwhile. One that did not last, or could not begin, is tried
         again after a delay that grows, and as soon as a root that was offline, or was deleted, is back.
         """
         if not self._is_running or self._wanted == "poll":
@@ -112,6 +119,7 @@ class Watch:
         if self._observation is not None:
             lost = self._why_lost(self._observation, root_key)
             if not lost:
+                self._renew_after_loss()
                 if self._clock() - self._began_s >= max(self._delay_s, _FIRST_RETRY_S):
                     self._delay_s = 0.0
                 return
@@ -126,6 +134,14 @@ class Watch:
             if self._observation is not None:
                 log.info("The music folder is being watched again")
                 self._basket.add_everything("watching has resumed")
+
+    def _renew_after_loss(self) -> None:
+        first_s, now_s = self._lost_first_s, self._clock()
+        if first_s is None or (now_s - self._lost_last_s < _CALM_S and now_s - first_s < _LONGEST_STORM_S):
+            return
+        self._end("polling because events were lost")
+        self._try()
+        self._basket.add_everything("events had been lost, and the watch was renewed")
 
     def _why_lost(self, observation: Observation, root_key: tuple[int, int] | None) -> str:
         if self._root_is_gone:
@@ -165,6 +181,7 @@ class Watch:
             raise WatchError(f"{printable(display(self._watched))} is not a folder")
         self._key = (facts.st_dev, facts.st_ino)
         self._root_is_gone = False
+        self._lost_first_s = None
         self._observation = Observation(self._watched, self._collect, self._lose_events)
 
     def _refuse_remote(self, path: bytes) -> None:
@@ -180,6 +197,9 @@ class Watch:
 
     def _lose_events(self) -> None:
         self.overflows += 1
+        self._lost_last_s = self._clock()
+        if self._lost_first_s is None:
+            self._lost_first_s = self._lost_last_s
         self._basket.add_everything("events were lost")
 
     def _collect(self, event: FileSystemEvent) -> None:

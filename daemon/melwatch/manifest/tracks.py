@@ -96,10 +96,11 @@ def record_failure(
     )
 
 
-def record_problem(db: sqlite3.Connection, path: RelPath, error: TrackError) -> None:
-    """Note that a file could not be read this time; call it inside `writing`."""
-    problem = {"reason": error.reason, "what": error.what, "hint": error.hint}
-    db.execute("UPDATE track SET problem = ? WHERE path = ?", (json.dumps(problem), path))
+def record_problem(db: sqlite3.Connection, path: RelPath, error: TrackError) -> bool:
+    """Note that a file could not be read this time; return whether that is news. Call it inside `writing`."""
+    problem = json.dumps({"reason": error.reason, "what": error.what, "hint": error.hint})
+    changed = db.execute("UPDATE track SET problem = ? WHERE path = ? AND problem IS NOT ?", (problem, path, problem))
+    return changed.rowcount > 0
 
 
 def forget_tracks(db: sqlite3.Connection, paths: Iterable[RelPath]) -> None:

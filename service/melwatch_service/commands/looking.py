@@ -65,9 +65,11 @@ def _daemon_lines(facts: dict[str, Any]) -> list[str]:
             f"{progress['what']:8} {progress['done']:,} of {progress['total']:,}, "
             f"{progress['songs_per_s']:.1f} songs/s, about {progress['seconds_left']:,.0f} s left"
         )
-    return lines + [
+    lines += [
         f"Waiting  {printable(file['path'])}: {file['what']} (for {file['age_s']:.0f} s)" for file in facts["unsettled"]
     ]
+    more = facts["unsettled_files"] - len(facts["unsettled"])
+    return [*lines, f"Waiting  {more:,} more files"] if more else lines
 
 
 def status_lines(facts: dict[str, Any]) -> list[str]:

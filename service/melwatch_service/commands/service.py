@@ -76,6 +76,8 @@ def install(
         raise ConfigError("--linger is not known on this system", "Leave it out.")
     if account is not None and instance.scope is Scope.USER:
         raise ConfigError("A person's own service runs as that person", "--account goes with --system.")
+    if linger and instance.scope is Scope.SYSTEM:
+        raise ConfigError("A service of the machine needs nobody to be logged in", "--linger goes with --user.")
     has_written = installed.write_config(instance, music=music, dataset=dataset, copy_of=config)
     try:
         settings = _settings(instance)
@@ -140,6 +142,8 @@ def _own_words(instance: Instance) -> Sequence[str]:
             return status_lines(status.overview(shop, db))
     except MelwatchError as error:
         return [f"{error.what}. {error.hint}".rstrip()]
+    except OSError as error:
+        return [f"{error.filename}: {error.strerror}"]
 
 
 def _manager() -> Manager:

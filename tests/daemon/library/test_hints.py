@@ -21,19 +21,6 @@ FOLDERS = st.sets(
 )
 
 
-def is_inside(folder: bytes, other: bytes) -> bool:
-    return folder == other or not other or folder.startswith(other + b"/")
-
-
-@given(FOLDERS)
-def test_outermost_folders_cover_all_and_not_one_another(folders: set[RelPath]) -> None:
-    """Every folder lies in one that is left, and none of those in another."""
-    left = outermost(folders)
-    assert left <= folders
-    assert all(any(is_inside(folder, other) for other in left) for folder in folders)
-    assert not any(is_inside(one, other) for one in left for other in left - {one})
-
-
 @given(FOLDERS)
 def test_the_order_of_hints_does_not_matter(folders: set[RelPath]) -> None:
     """A basket hands over the outermost of the folders that were put in."""

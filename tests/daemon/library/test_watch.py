@@ -383,7 +383,7 @@ def test_lost_events_make_everything_a_hint(make: Callable[..., Watch], root: Pa
 
 
 @linux
-def test_folders_made_while_events_were_lost_are_watched(watch: Watch, root: Path) -> None:
+def test_folders_made_while_events_were_lost_are_watched(watch: Watch, root: Path, clock: Clock) -> None:
     """After an overflow the folders that the watch does not know of are watched too."""
     from watchdog.observers.inotify_c import InotifyConstants, InotifyEvent, WatchDescriptor
 
@@ -395,8 +395,54 @@ def test_folders_made_while_events_were_lost_are_watched(watch: Watch, root: Pat
     assert watch.overflows == 1
     assert watch.take().everything == "events were lost"
     watch.check(key_of(root))
-    assert watch.take().everything is None
+    assert watch.take().everything is None  # it may go on
+    clock.now_s += 2
+    watch.check(key_of(root))
+    assert watch.take().everything == "events had been lost, and the watch was renewed"
     assert_sees(watch, root / "Jazz")
+
+
+@linux
+def test_a_watch_that_loses_events_without_end_is_renewed_now_and_then(watch: Watch, root: Path, clock: Clock) -> None:
+    """A storm that never calms down does not keep new folders from being watched for good."""
+    for _ in range(60):
+        watch._lose_events()
+        watch.check(key_of(root))
+        assert watch.take().everything == "events were lost"
+        clock.now_s += 1
+    watch._lose_events()
+    watch.check(key_of(root))
+    assert watch.take().everything == "events had been lost, and the watch was renewed"
+
+
+@linux
+def test_more_folders_than_the_queue_holds_events_are_no_endless_loss(
+    make: Callable[..., Watch], root: Path, clock: Clock
+) -> None:
+    """Taking the watches off and on again, each of which is an event, does not lose events in its turn."""
+    if not os.access(QUEUE_LIMIT, os.W_OK):
+        pytest.skip("the kernel's queue may not be shrunk")
+    limit = QUEUE_LIMIT.read_text()
+    for n in range(100):
+        (root / "Rock" / str(n)).mkdir()
+    try:
+        QUEUE_LIMIT.write_text("8")
+        watch = make()
+        for n in range(20_000):
+            (root / "Rock" / f"{n % 100}.mp3").write_bytes(b"")
+            if watch.overflows:
+                break
+        time.sleep(1)
+        lost = watch.overflows
+        clock.now_s += 3
+        for _ in range(20):
+            watch.check(key_of(root))
+            time.sleep(0.05)
+        assert watch.mode is Mode.WATCHING
+        assert watch.overflows == lost
+        assert_sees(watch, root / "Jazz")
+    finally:
+        QUEUE_LIMIT.write_text(limit)
 
 
 def test_an_empty_answer_of_windows_is_a_loss() -> None:

@@ -1,0 +1,86 @@
+"""What the daemon remembers from look to look of files that are not what they will be. Pure but for its memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from melwatch.library.settle import Settling
+    from melwatch.track import FileStamp, RelPath, SeenFile
+
+_POSTPONED_S = 60.0
+"""How long something that vanished may turn out to have moved, while other files are still being written."""
+
+_REFUSED_FIRST_S, _REFUSED_LONGEST_S = 5.0, 300.0
+"""When to try a file again that could not be read: later and later."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Refused:
+    """A file that could not be read as it was; moments on the monotonic clock."""
+
+    stamp: FileStamp
+    wait_s: float
+    due_s: float
+
+
+@dataclass(slots=True, kw_only=True)
+class Patience:
+    """Which files to wait for: those still being written, those that cannot be read, those that have vanished."""
+
+    settling: Settling
+    gone_s: float
+    """How long nothing more must have vanished before what has is taken for gone."""
+    missing_since_s: dict[RelPath, float] = field(default_factory=dict)
+    refused: dict[RelPath, _Refused] = field(default_factory=dict)
+
+    @property
+    def missing(self) -> frozenset[RelPath]:
+        """Tracks that have vanished and may yet come back."""
+        return frozenset(self.missing_since_s)
+
+    def recently_missing(
+        self, removed: Collection[RelPath], now_s: float, *, may_move: bool
+    ) -> tuple[frozenset[RelPath], float]:
+        """Return what is still to be waited for, and for how long.
+
+        That is all of it while more keeps vanishing, and each for a while where it `may_move`:
+        where files are being written that could turn out to be the same songs.
+        """
+        self.missing_since_s = {path: self.missing_since_s.get(path, now_s) for path in removed}
+        if not removed:
+            return frozenset(), 0.0
+        wait_s = max(self.missing_since_s.values()) + self.gone_s - now_s
+        if wait_s > 0:
+            return frozenset(removed), wait_s
+        if not may_move:
+            return frozenset(), 0.0
+        until_s = {path: since_s + _POSTPONED_S for path, since_s in self.missing_since_s.items()}
+        recent = {path: time_s - now_s for path, time_s in until_s.items() if time_s > now_s}
+        return frozenset(recent), min(recent.values(), default=0.0)
+
+    def worth_reading(self, files: Sequence[SeenFile], now_s: float) -> tuple[tuple[SeenFile, ...], float | None]:
+        """Leave out files that could not be read and are as they were; return also when the first is due again."""
+        due, waits_s = [], []
+        for file in files:
+            before = self.refused.get(file.path)
+            if before is None or before.stamp != file.stamp or before.due_s <= now_s:
+                due.append(file)
+            else:
+                waits_s.append(before.due_s - now_s)
+        return tuple(due), min(waits_s, default=None)
+
+    def note_read(self, files: Sequence[SeenFile], unread: Collection[RelPath], now_s: float) -> float | None:
+        """Note which files were read and which could not be; return when the first of these is due again."""
+        waits_s = []
+        for file in files:
+            before = self.refused.pop(file.path, None)
+            if file.path in unread:
+                again = before is not None and before.stamp == file.stamp
+                wait_s = min(2 * before.wait_s, _REFUSED_LONGEST_S) if before and again else _REFUSED_FIRST_S
+                self.refused[file.path] = _Refused(stamp=file.stamp, wait_s=wait_s, due_s=now_s + wait_s)
+                waits_s.append(wait_s)
+        return min(waits_s, default=None)
