@@ -32,9 +32,9 @@ def log_to_file(file: Path, *, level: str, as_json: bool) -> None:
 def log_to(handler: logging.Handler, level: str) -> None:
     """Send log lines to a handler and nowhere else."""
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
-    # Of other people's chatter only what is wrong is of interest.
-    for name in ("apscheduler", "watchdog"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    # Of other people's chatter only what is wrong is of interest; lost events we tell ourselves.
+    logging.getLogger("apscheduler").setLevel(logging.WARNING)
+    logging.getLogger("watchdog").setLevel(logging.ERROR)
 
 
 class JsonLines(logging.Formatter):
