@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from melwatch import system
 from melwatch.assemble import open_workshop
 from melwatch.daemon import open_runner
 from melwatch.logfile import log_to_file
@@ -27,5 +28,6 @@ def opened(instance: Instance, face: Face, now: datetime, log: Path | None = Non
     config = load_config(instance.config_file)
     file = config.log.file or log or log_file(instance.name)
     log_to_file(file, level=config.log.level, as_json=config.log.format == "json")
+    system.lower_priority()
     with open_runner(open_workshop(config), face, now) as runner:
         yield runner

@@ -28,6 +28,8 @@ def silence_native_stderr() -> None:
 
     For the start of a worker process: libmpg123 prints a line for each damaged frame.
     """
+    if sys.stderr is None:  # below a service of Windows there may be none, and so nowhere to print to
+        return
     sys.stderr.flush()
     ours = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
