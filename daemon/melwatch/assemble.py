@@ -36,7 +36,10 @@ def open_workshop(config: Config) -> Workshop:
     return Workshop(
         config=config,
         rules=Rules.of(
-            extensions=config.library.extensions, exclude=config.library.exclude, ignore=config.library.ignore
+            extensions=config.library.extensions,
+            exclude=config.library.exclude,
+            ignore=config.library.ignore,
+            hydrate=config.library.hydrate,
         ),
         recipe=Recipe.load(
             settings.model, WindowPolicy(length_s=settings.window_s, per_track=settings.windows_per_track)

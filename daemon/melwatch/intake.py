@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from melwatch import system
+from melwatch import filesystem
 from melwatch.brake import BrakePolicy, held_deletions
 from melwatch.dataset.labels import find_renames
 from melwatch.estimate import check_space, estimate, songs_that_fit
@@ -82,7 +82,7 @@ class Intake:
             taken.tally = self._extract(to_read, now)
         if self.patience is not None:
             taken.look_again_by(self.patience.note_read(to_read, taken.tally.unread, time.monotonic()))
-            taken.look_again_by(self.patience.note_sight(look.seen.unverified))
+            taken.look_again_by(self.patience.note_sight(look.seen.out_of_reach))
         if self.halt.is_set():
             # Whether what has vanished has moved is not known before all that is new is read.
             undecided = frozenset(plan.vanished)
@@ -111,7 +111,7 @@ class Intake:
             now_ns=now_ns,
             closed=self.closed,
             known_stamps={_body(file.stamp) for file in look.known if file.path in vanished},
-            busy={path for path in recent if system.is_being_written(native(self.shop.root, path))},
+            busy={path for path in recent if filesystem.is_being_written(native(self.shop.root, path))},
         )
         taken.unsettled = verdict.unsettled
         taken.look_again_by(verdict.look_again_in_s)
@@ -154,6 +154,7 @@ class Intake:
             recipe=self.shop.recipe,
             ready=frozenset(tracks.ready_audio(self.db, self.shop.recipe.id)),
             memory_mb=self.shop.config.workers.memory_mb,
+            hydrate=self.shop.config.library.hydrate,
         )
         return extract_all(self.db, files, setup, self.shop.config.workers, self.progress, now, self.halt)
 

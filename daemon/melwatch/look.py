@@ -19,6 +19,7 @@ from melwatch.library.scan import LOST_SIGHT, LeftOut, LinkMetError, Scan, scan
 from melwatch.manifest import tracks, versions
 from melwatch.manifest.database import get_meta, set_meta, writing
 from melwatch.plan import is_under
+from melwatch.spelling import respell
 from melwatch.track import RelPath, SeenFile
 
 if TYPE_CHECKING:
@@ -56,8 +57,10 @@ def look(shop: Workshop, db: Connection, part: Part = EVERYTHING, awaited: Colle
         lost = {path for path, reason in tracks.left_out(db).items() if reason in LOST_SIGHT}
         part |= Part.of(RelPath(path.rstrip(b"/")) for path in restless.union(lost, awaited))
         seen, root = scan_root(shop, known, remembered, lambda: _scan_part(shop, db, part, known))
+    if respell(db, known, {*(file.path for file in seen.seen), *seen.unverified}):
+        known = tracks.known_files(db, shop.recipe.id)
     # A look that could not see all may have met another root.
-    if not seen.unverified and get_meta(db, ROOT_KEY) != json.dumps(root.to_json()):
+    if not seen.out_of_reach and get_meta(db, ROOT_KEY) != json.dumps(root.to_json()):
         with writing(db):
             set_meta(db, ROOT_KEY, json.dumps(root.to_json()))
     return Look(known=known, seen=seen, root=root)

@@ -104,7 +104,7 @@ class Pipeline:
             overhead_s=overhead_s,
             look_again_in_s=taken.look_again_in_s,
             is_interrupted=taken.is_interrupted,
-            has_regained_sight=not lost_before <= frozenset(seen.seen.unverified),
+            has_regained_sight=not lost_before <= seen.seen.out_of_reach,
             unpublished=published.due,
         )
 

@@ -26,6 +26,8 @@ root = {root}
 # extensions = [".mp3"]
 # A genre with fewer songs is left out until it has grown.
 # min_tracks_per_genre = 6
+# Whether to download songs that exist only online, as OneDrive keeps them.
+# hydrate = false
 
 [dataset]
 # Where the dataset goes; music_lib in it is what load_from_disk opens.

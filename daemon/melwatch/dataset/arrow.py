@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
-from melwatch import system
-from melwatch.disk import temporary_beside
+from melwatch import filesystem
+from melwatch.disk import put_in_place, remove, temporary_beside
 from melwatch.edition import ShardFacts
 from melwatch.errors import StoreError
 
@@ -81,11 +81,11 @@ def write_shard(
                     writer.write_batch(batch)
             os.fsync(file.fileno())
         path = f"{split}/{sink.digest.hexdigest()}.arrow"
-        beside.replace(folder.shard(path))
+        put_in_place(beside, folder.shard(path))
     except BaseException:
-        beside.unlink(missing_ok=True)
+        remove(beside)
         raise
-    system.sync_folder(beside.parent)
+    filesystem.sync_folder(beside.parent)
     return ShardFacts(path=path, bytes=sink.written)
 
 

@@ -161,7 +161,11 @@ def missing(
     shop = given.workshop()
     with open_for_reading(shop) as db:
         composition = publication.compose_version(shop, db, list(tracks.track_records(db, shop.recipe.id)))
-        noted = {path: reason for path, reason in tracks.left_out(db).items() if reason != Reason.NOT_AUDIO}
+        noted = {
+            path: reason for path, reason in tracks.left_out(db).items()
+            # What is out of sight just now may be in the dataset as it was last read.
+            if reason != Reason.NOT_AUDIO and composition.fates.get(path) != IN_DATASET
+        }  # fmt: skip
     reasons = {**noted, **{path: fate for path, fate in composition.fates.items() if fate != IN_DATASET}}
     rows = [(display(path), reason, sentence_of(reason)) for path, reason in sorted(reasons.items())]
     if as_csv:
