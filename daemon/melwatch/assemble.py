@@ -11,6 +11,7 @@ from melwatch.library.rules import Rules
 from melwatch.manifest.database import FILE_NAME, open_manifest, read_manifest
 from melwatch.manifest.home import claim, find_state
 from melwatch.manifest.lock import locked
+from melwatch.names import GenreNames
 from melwatch.pipeline import Pipeline
 from melwatch.spectrogram.recipe import Recipe
 from melwatch.spectrogram.windows import WindowPolicy
@@ -40,6 +41,7 @@ def open_workshop(config: Config) -> Workshop:
         ),
         folder=folder,
         state=find_state(config.dataset.state, config.dataset.path, current["dataset_id"] if current else None),
+        genres=GenreNames.of(config.genres),
     )
 
 

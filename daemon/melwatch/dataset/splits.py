@@ -92,6 +92,11 @@ def place(
     return _result(draft, groups, ledger)
 
 
+def most_held_out(splits: Iterable[Split]) -> Split:
+    """Return where songs may go that are in several splits, without any that was held out being trained on."""
+    return max(splits, key=_TOWARDS_HELD_OUT.index)
+
+
 def reshuffle(
     genres: Mapping[str, Iterable[AudioId]],
     shares: Mapping[str, float],
@@ -121,7 +126,7 @@ def _join_groups(draft: Draft) -> None:
         splits = draft.splits_of(unit)
         if not splits:
             continue
-        target = max(splits, key=_TOWARDS_HELD_OUT.index)
+        target = most_held_out(splits)
         if len(splits) == 1 or _can_spare(draft, unit):
             for song in unit.songs:
                 draft.put(song, target, (Cause.JOINED, min(draft.weights[song])))

@@ -259,14 +259,17 @@ def test_what_was_placed_stays_though_it_is_looked_at_again(
 @quick
 @given(library=any_library)
 def test_each_genre_is_in_each_split_at_once(library: tuple[Library, list[Group]]) -> None:
-    """A new library lacks nothing and needs no move; an artist is divided only in a genre of fewer than three."""
+    """A new library lacks nothing and needs no move; an artist is divided only in a genre of few artists.
+
+    Fewer than three cannot do; three or four may not, where they are at home in other genres too.
+    """
     genres, groups = library
     result = placed_library(library)
 
     assert (result.lacking, result.moves) == ({}, [])
     homes = {genre: sum(bool(set(group.songs) & set(songs)) for group in groups) for genre, songs in genres.items()}
     for group in result.shared:
-        assert min(homes[genre] for genre, songs in genres.items() if set(group.songs) & set(songs)) < 3
+        assert min(homes[genre] for genre, songs in genres.items() if set(group.songs) & set(songs)) <= 4
 
 
 @quick
