@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from melwatch.errors import ConfigError
 from melwatch.library.part import Part
 from melwatch.look import accept_root
-from melwatch.manifest import tracks
+from melwatch.manifest import epochs, tracks
 from melwatch.manifest.database import get_meta, set_meta, writing
 from melwatch.manifest.requests import Ask
 from melwatch.track import RelPath
@@ -45,6 +46,8 @@ def act_on(runner: Runner, request: Request, now: datetime) -> str:
         case Ask.ACCEPT_ROOT:
             accept_root(runner.db)
             words = "What lies at the music root now is taken for the library."
+        case Ask.NEW_EPOCH:
+            words = _ask_for_epoch(runner, request.argument)
         case Ask.RESCAN if request.argument:
             runner.look_now(Part.of([RelPath(bytes.fromhex(request.argument))]))
             return "It is looked at."
@@ -52,6 +55,17 @@ def act_on(runner: Runner, request: Request, now: datetime) -> str:
             words = "The library is looked at."
     runner.look_now()
     return words
+
+
+def _ask_for_epoch(runner: Runner, name: str) -> str:
+    try:
+        with writing(runner.db):
+            epochs.ask_for_epoch(runner.db, name)
+    except ConfigError as error:
+        return f"{error.what}. {error.hint}"
+    runner.agenda.is_publish_asked = True
+    runner.wishes.publish.set()
+    return f"The epoch {name} begins with the next pass, and is published."
 
 
 def _pause(runner: Runner, seconds: str, now: datetime) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from melwatch.dataset.labels import find_renames
 from melwatch.manifest import ledger, tracks
 from melwatch.manifest.database import get_meta, set_meta, writing
-from melwatch.names import GenreNames
+from melwatch.names import GenreNames, folded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +41,15 @@ def follow_config(db: Connection, names: GenreNames) -> dict[str, str]:
 
 def _rename(db: Connection, before: Mapping[str, set[AudioId]], after: Mapping[str, set[AudioId]]) -> dict[str, str]:
     known = ledger.class_names(db)
-    renames = find_renames(known, before, after)
+    # Who only spells a name otherwise has more right to it than who is merged into it.
+    respelled = {
+        name: genre
+        for name in known
+        for genre in sorted(after)
+        if folded(genre) == folded(name) and genre not in known and name not in after
+    }
+    spelled = [respelled.get(name, name) for name in known]
+    renames = respelled | find_renames(spelled, before, after)
     ledger.save_classes(db, [renames.get(name, name) for name in known])
     return renames
 

@@ -90,11 +90,16 @@ def split_lines(report: PassReport) -> list[str]:
             "each is in one split."
         )
     if report.group_by != report.group_by_wanted:
-        lines.append(
-            f"splits.group_by = {report.group_by_wanted} waits for a new epoch, since it would move many songs; "
-            f"until `melwatch splits reset --epoch NAME` groups are by {report.group_by}."
-        )
+        lines.append(group_by_line(report.group_by, report.group_by_wanted))
     return lines
+
+
+def group_by_line(now: str, wanted: str) -> str:
+    """Say that coarser groups wait."""
+    return (
+        f"splits.group_by = {wanted} waits for a new epoch, since it would take songs from train; "
+        f"until `melwatch splits reset --epoch NAME` groups are by {now}."
+    )
 
 
 def move_line(move: Mapping[str, str]) -> str:
