@@ -33,11 +33,7 @@ def act_on(runner: Runner, request: Request, now: datetime) -> str:
                 runner.db.execute("DELETE FROM meta WHERE key = ?", (_PAUSED,))
             words = "Work goes on."
         case Ask.PUBLISH:
-            runner.agenda.is_publish_asked = True
-            runner.wishes.publish.set()
-            paused = pause_of(runner.db, now)
-            when = "as soon as the library has been looked at" if paused is None else f"after the pause {paused}"
-            words = f"It is published {when}."
+            words = _publish(runner, now)
         case Ask.RETRY:
             number = tracks.forget_failures(runner.db, tracks.songs_at(runner.db, request.argument))
             words = f"{number:,} failed songs are tried again."
@@ -57,6 +53,16 @@ def act_on(runner: Runner, request: Request, now: datetime) -> str:
     return words
 
 
+def _publish(runner: Runner, now: datetime) -> str:
+    runner.agenda.is_publish_asked = True
+    if runner.background.is_busy:  # what there is now, and what the look of the next pass finds
+        runner.wishes.publish.set()
+        runner.wishes.halt.set()
+    paused = pause_of(runner.db, now)
+    when = "as soon as the library has been looked at" if paused is None else f"after the pause {paused}"
+    return f"It is published {when}."
+
+
 def _ask_for_epoch(runner: Runner, name: str) -> str:
     try:
         with writing(runner.db):
@@ -64,7 +70,6 @@ def _ask_for_epoch(runner: Runner, name: str) -> str:
     except ConfigError as error:
         return f"{error.what}. {error.hint}"
     runner.agenda.is_publish_asked = True
-    runner.wishes.publish.set()
     return f"The epoch {name} begins with the next pass, and is published."
 
 

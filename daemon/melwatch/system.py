@@ -38,6 +38,30 @@ def config_folder(*, for_all: bool) -> Path:
     return Path("/etc/melwatch")
 
 
+def machine_state_folder() -> Path:
+    """Return where services of the machine keep what they know, each in a folder of its own name."""
+    if sys.platform == "win32":
+        return platformdirs.site_data_path("melwatch", appauthor=False) / "state"
+    return Path("/var/lib/melwatch")
+
+
+def owner_of(path: Path) -> str:
+    """Return the name of the account that a file belongs to, or its number; "" where the system has no such thing."""
+    if sys.platform == "win32":
+        return ""
+    try:
+        return path.owner()
+    except KeyError:
+        return str(path.stat().st_uid)
+
+
+def is_administrator() -> bool:
+    """Whether this process may change the machine."""
+    if sys.platform == "win32":
+        return bool(ctypes.windll.shell32.IsUserAnAdmin())
+    return os.geteuid() == 0
+
+
 def stamp_of(facts: os.stat_result) -> FileStamp:
     """Return what of a `stat` result tells whether a file has changed."""
     changed_ns = facts.st_mtime_ns if sys.platform == "win32" else facts.st_ctime_ns
@@ -145,8 +169,11 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def try_lock(handle: int) -> bool:
-    """Take the exclusive lock of an open file without waiting; it ends with the process."""
+def try_lock(handle: int, *, is_shared: bool = False) -> bool:
+    """Take the lock of an open file without waiting, with others who share it or alone; it ends with the process.
+
+    Windows has none that is shared here, so that there one excludes the other.
+    """
     try:
         if sys.platform == "win32":
             import msvcrt
@@ -157,7 +184,7 @@ def try_lock(handle: int) -> bool:
         else:
             import fcntl
 
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, (fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except OSError:
         return False
     return True
@@ -239,10 +266,21 @@ def keep_freed_memory() -> None:
 
 
 def die_with_parent() -> None:
-    """Have the system end this process when the one that started it ends."""
+    """Have the system end this process, a child forked from the server, when the one that asked for it ends.
+
+    The server ends with the process that started it, but not while a child holds the pipe by which
+    it is told: a hung child would keep the server, and the server the child.
+    """
     if sys.platform == "linux":
+        from multiprocessing import forkserver
+
         set_parent_death_signal, sigkill = 1, 9
         ctypes.CDLL(None).prctl(set_parent_death_signal, sigkill)
+        server = forkserver._forkserver  # noqa: SLF001  as in stop_child_server
+        held = getattr(server, "_forkserver_alive_fd", None)
+        if held is not None:
+            server._forkserver_alive_fd = None  # type: ignore[attr-defined]  # noqa: SLF001
+            os.close(held)
 
 
 def handle_signals(*, stop: Callable[[], None], rescan: Callable[[], None]) -> None:

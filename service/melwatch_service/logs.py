@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import logging.handlers
+import os
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+
+from melwatch_systemd.journal import LevelInFront, is_journal
 
 if TYPE_CHECKING:
     from melwatch.config import LogSection
@@ -30,7 +33,10 @@ def set_up_logging(settings: LogSection) -> None:
             delay=True,  # commands that log nothing do not touch the daemon's file
         )
         layout = "%(asctime)s %(levelname)s: %(message)s"
-    handler.setFormatter(JsonLines() if settings.format == "json" else logging.Formatter(layout))
+    formatter = JsonLines() if settings.format == "json" else logging.Formatter(layout)
+    if settings.file is None and is_journal(sys.stderr, os.environ.get("JOURNAL_STREAM")):
+        formatter = LevelInFront(formatter if settings.format == "json" else logging.Formatter("%(message)s"))
+    handler.setFormatter(formatter)
     logging.basicConfig(handlers=[handler], level=settings.level.upper(), force=True)
     # Of other people's chatter only what is wrong is of interest; lost events we tell ourselves.
     logging.getLogger("apscheduler").setLevel(logging.WARNING)

@@ -88,6 +88,15 @@ class Rules:
         """Whether the scan may look into this folder at all, be it only to tell what is left out."""
         return b"/" in path or folded(display(path)) not in NEVER_ENTERED
 
+    def matters(self, path: bytes, *, is_folder: bool) -> bool:
+        """Whether what lies at a path, by its name and the folders above, may be a track or hold some."""
+        parts = path.split(b"/")
+        above = len(parts) if is_folder else len(parts) - 1
+        folders = [b"/".join(parts[:count]) for count in range(1, above + 1)]
+        if any(self.about_folder(folder) is not None or not self.may_enter(folder) for folder in folders):
+            return False
+        return is_folder or self.about_file(path) is None
+
     def about_file(self, path: bytes) -> Reason | None:
         """Why this file is not a track, if so, judged by its name alone."""
         name = display(path.rsplit(b"/", 1)[-1])

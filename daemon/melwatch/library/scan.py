@@ -115,8 +115,13 @@ class _Walk:
             return []
         if stat.S_ISDIR(facts.st_mode):
             return self._enter(entry, _key(facts))
-        self._judge(entry, facts)
+        if self._is_wanted(entry):
+            self._judge(entry, facts)
         return []
+
+    def _is_wanted(self, entry: _Entry) -> bool:
+        """Whether an entry lies in the part, rather than leading there: a file leads nowhere."""
+        return entry.folder.is_whole or self.part.holds(RelPath(entry.path))
 
     def _enter(self, entry: _Entry, key: tuple[int, int]) -> list[_Folder]:
         reason = entry.folder.inherited or self.rules.about_folder(entry.path)
@@ -131,8 +136,7 @@ class _Walk:
             return []
         if is_link and reason is None:
             self.reached_by_link.add(key)
-        is_whole = entry.folder.is_whole or self.part.holds(RelPath(entry.path))
-        return [_Folder(entry.path, reason, entry.folder.ancestors | {key}, is_whole)]
+        return [_Folder(entry.path, reason, entry.folder.ancestors | {key}, self._is_wanted(entry))]
 
     def _judge(self, entry: _Entry, facts: os.stat_result) -> None:
         reason = self.rules.about_file(entry.path)
@@ -155,6 +159,8 @@ class _Walk:
         is_no_song = self.rules.about_file(entry.path) is Reason.NOT_AUDIO
         if _is_folder(entry.of) or (entry.of.is_symlink() and is_no_song):
             self._lose(entry.path + b"/", reason)
+        elif not self._is_wanted(entry):
+            return
         elif is_no_song:
             self.result.other_files[Reason.NOT_AUDIO] += 1
         else:

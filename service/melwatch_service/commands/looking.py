@@ -40,7 +40,7 @@ def show_status(
         if as_json:
             print_json(facts)
         else:
-            tell(_status_lines(facts))
+            tell(status_lines(facts))
         if not watch:
             return
         sys.stdout.flush()
@@ -72,7 +72,8 @@ def _daemon_lines(facts: dict[str, Any]) -> list[str]:
     return [*lines, f"Waiting  {more:,} more files"] if more else lines
 
 
-def _status_lines(facts: dict[str, Any]) -> list[str]:
+def status_lines(facts: dict[str, Any]) -> list[str]:
+    """Say how things stand."""
     counts = facts["tracks"]
     version = f"version {facts['version']} of {facts['published_at']}" if facts["version"] else "nothing published yet"
     lines = [

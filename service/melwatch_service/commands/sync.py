@@ -54,9 +54,9 @@ def _rehearsal(shop: Workshop) -> list[str]:
     if not has_manifest(shop):
         seen, _ = scan_root(shop, [], None)
         plan = make_plan([], seen.seen, seen.unverified)
-        return plan_lines(plan, estimate_work(shop, likely_new(plan, plan.to_read), None))
+        return plan_lines(plan, estimate_work(shop, likely_new(plan, plan.to_read, []), None))
     with open_for_reading(shop) as db:
         known = tracks.known_files(db, shop.recipe.id)
         seen, _ = scan_root(shop, known, remembered_root(db))
         plan = make_plan(known, seen.seen, seen.unverified)
-        return plan_lines(plan, estimate_work(shop, likely_new(plan, plan.to_read), db))
+        return plan_lines(plan, estimate_work(shop, likely_new(plan, plan.to_read, known), db))
