@@ -8,12 +8,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from melwatch import system
+from melwatch.adoption import require_nothing_of_ours
 from melwatch.dataset.layout import DatasetFolder, read_current
 from melwatch.errors import ConfigError
 from melwatch.library.rules import Rules
 from melwatch.manifest.database import FILE_NAME, open_manifest, read_manifest
 from melwatch.manifest.home import claim, find_state
 from melwatch.manifest.lock import locked
+from melwatch.names import GenreNames
 from melwatch.pipeline import Pipeline
 from melwatch.spectrogram.recipe import Recipe
 from melwatch.spectrogram.windows import WindowPolicy
@@ -29,9 +31,21 @@ if TYPE_CHECKING:
 
 
 def open_workshop(config: Config) -> Workshop:
-    """Gather what all work on a dataset has in common; writes nothing."""
-    folder = DatasetFolder(config.dataset.path)
-    current = read_current(folder)
+    """Gather what all work on a dataset has in common; writes nothing.
+
+    Raises `ConfigError` where a dataset lies that melwatch did not write.
+    """
+    current = read_current(DatasetFolder(config.dataset.path))
+    return _gather(config, current["dataset_id"] if current else None)
+
+
+def open_adopting(config: Config) -> Workshop:
+    """Gather the same where a dataset lies that is to be taken over."""
+    require_nothing_of_ours(DatasetFolder(config.dataset.path))
+    return _gather(config, None)
+
+
+def _gather(config: Config, dataset_id: str | None) -> Workshop:
     settings = config.spectrogram
     return Workshop(
         config=config,
@@ -44,8 +58,9 @@ def open_workshop(config: Config) -> Workshop:
         recipe=Recipe.load(
             settings.model, WindowPolicy(length_s=settings.window_s, per_track=settings.windows_per_track)
         ),
-        folder=folder,
-        state=find_state(config.dataset.state, config.dataset.path, current["dataset_id"] if current else None),
+        folder=DatasetFolder(config.dataset.path),
+        state=find_state(config.dataset.state, config.dataset.path, dataset_id),
+        genres=GenreNames.of(config.genres),
     )
 
 

@@ -6,16 +6,18 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from melwatch.dataset.groups import GroupBy, Member, make_groups
 from melwatch.dataset.labels import assign_classes
-from melwatch.dataset.splits import place
+from melwatch.dataset.splits import Policy, most_held_out, place, reshuffle
 from melwatch.edition import DatasetTrack
-from melwatch.names import genre_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from melwatch.dataset.groups import Group
     from melwatch.dataset.splits import Placement
     from melwatch.edition import Split
+    from melwatch.names import GenreNames
     from melwatch.track import AudioId, RelPath, TrackRecord
 
 IN_DATASET = "in_dataset"
@@ -33,15 +35,44 @@ FATES = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What is wanted of a version; `seed` draws its splits otherwise than another does."""
+
+    genres: GenreNames
+    min_tracks_per_genre: int
+    count_duplicates: bool
+    shares: Mapping[str, float]
+    policy: Policy
+    group_by: GroupBy
+    group_by_wanted: GroupBy
+    """What the configuration says, where that waits for a new epoch."""
+    seed: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remembered:
+    """What earlier passes settled; `adopted` are the splits that a dataset taken over gave to files."""
+
+    class_names: Sequence[str]
+    splits: Mapping[AudioId, Split]
+    adopted: Mapping[RelPath, Split]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Composition:
     """What a version would show, and what became of each track: a word for every path."""
 
+    terms: Terms
     tracks: tuple[DatasetTrack, ...]
     class_names: tuple[str, ...]
     placement: Placement
     fates: dict[RelPath, str]
     genres: dict[str, int]
     waiting: dict[str, int]
+    groups: dict[str, int]
+    """In how many groups the songs of each genre are."""
+    across_genres: int
+    """How many songs are shown in several genres."""
 
     @property
     def pending(self) -> int:
@@ -55,47 +86,87 @@ class Composition:
 
 def compose(
     records: Sequence[TrackRecord],
+    remembered: Remembered,
+    terms: Terms,
     *,
-    class_names: Sequence[str],
-    ledger: Mapping[AudioId, Split],
-    min_tracks_per_genre: int,
-    count_duplicates: bool,
-    shares: Mapping[str, float],
     shown: Callable[[RelPath], str],
     spooled: Callable[[AudioId], str],
 ) -> Composition:
     """Choose the tracks that the dataset shows and give each its class and split.
 
     `records` come in path order. `shown` gives the text of the `paths` column, `spooled` the file
-    in the spool that holds a song. With `count_duplicates` each file of a sound is a track.
+    in the spool that holds a song.
     """
-    fates, genres = _sort_out(records, count_duplicates=count_duplicates)
-    eligible = {name: group for name, group in genres.items() if len(group) >= min_tracks_per_genre}
+    fates, genres = _sort_out(records, terms)
+    eligible = {name: group for name, group in genres.items() if len(group) >= terms.min_tracks_per_genre}
     for name in genres.keys() - eligible.keys():
         fates |= {record.path: WAITING for _, record in genres[name]}
     songs_of = {name: [song for song, _ in group] for name, group in eligible.items()}
-    names = assign_classes(class_names, eligible)
-    replaced = {record.audio_id: record.replaced for record in records if record.audio_id and record.replaced}
-    placement = place(songs_of, ledger, shares, replaced)
-    splits = {**ledger, **placement.decided}
+    names = assign_classes(remembered.class_names, eligible)
+    groups = _groups(records, terms.group_by)
+    placement = _place(records, songs_of, groups, remembered, terms)
+    splits = {**remembered.splits, **placement.decided}
     labels = {name: label for label, name in enumerate(names)}
     tracks = []
     for name, group in eligible.items():
         for song, record in group:
             fates[record.path] = IN_DATASET
             tracks.append(_shown_track(record, song, name, labels[name], splits[song], shown, spooled))
+    group_of = {song: number for number, group in enumerate(groups) for song in group.songs}
     return Composition(
+        terms=terms,
         tracks=tuple(sorted(tracks, key=lambda track: track.ordinal)),
         class_names=tuple(names),
         placement=placement,
         fates=fates,
         genres={name: len(songs) for name, songs in sorted(eligible.items())},
         waiting={name: len(songs) for name, songs in sorted(genres.items()) if name not in eligible},
+        groups={name: len({group_of[song] for song in songs}) for name, songs in sorted(songs_of.items())},
+        across_genres=sum(
+            homes > 1 for homes in Counter(s for songs in songs_of.values() for s in set(songs)).values()
+        ),
+    )
+
+
+def _groups(records: Sequence[TrackRecord], by: GroupBy) -> list[Group]:
+    """Group all songs on record, shown or not: an artist who is known from elsewhere is no other."""
+    return make_groups(
+        (
+            Member(audio_id=record.audio_id, path=record.path, tags=record.tags)
+            for record in records
+            if record.audio_id is not None
+        ),
+        by,
+    )
+
+
+def _place(
+    records: Sequence[TrackRecord],
+    songs_of: Mapping[str, Sequence[AudioId]],
+    groups: Sequence[Group],
+    remembered: Remembered,
+    terms: Terms,
+) -> Placement:
+    if terms.policy is Policy.RESHUFFLE:
+        return reshuffle(songs_of, terms.shares, groups=groups, seed=terms.seed)
+    adopted: dict[AudioId, Split] = {}
+    for record in records:
+        split = remembered.adopted.get(record.path)
+        if split is not None and record.audio_id is not None:
+            adopted[record.audio_id] = most_held_out({split, adopted.get(record.audio_id, split)})
+    return place(
+        songs_of,
+        remembered.splits,
+        terms.shares,
+        {record.audio_id: record.replaced for record in records if record.audio_id and record.replaced},
+        groups=groups,
+        adopted=adopted,
+        seed=terms.seed,
     )
 
 
 def _sort_out(
-    records: Sequence[TrackRecord], *, count_duplicates: bool
+    records: Sequence[TrackRecord], terms: Terms
 ) -> tuple[dict[RelPath, str], dict[str, list[tuple[AudioId, TrackRecord]]]]:
     """Return a word for each track that cannot be shown, and by genre the songs that can.
 
@@ -110,8 +181,8 @@ def _sort_out(
         if record.audio_id is None or record.location is None:
             fates[record.path] = record.trouble.reason if record.trouble else PENDING
             continue
-        genre = genre_of(record.path)
-        if (genre, record.audio_id) in met and not count_duplicates:
+        genre = terms.genres.genre_of(record.path)
+        if (genre, record.audio_id) in met and not terms.count_duplicates:
             fates[record.path] = DUPLICATE
         else:
             met.add((genre, record.audio_id))

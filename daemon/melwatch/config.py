@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from melwatch.defaults import DEFAULT_MODEL
 from melwatch.durations import seconds_of
+from melwatch.names import folded
 
 DEFAULT_EXCLUDE = (
     "$RECYCLE.BIN",
@@ -51,6 +52,16 @@ def _times(text: str) -> str:
 Times = Annotated[str, AfterValidator(_times)]
 Folder = Annotated[Path, AfterValidator(expanded)]
 Extension = Annotated[str, AfterValidator(_extension)]
+
+
+def _genre_names(names: dict[str, str]) -> dict[str, str]:
+    genres: dict[str, str] = {}
+    for folder, genre in names.items():
+        if not folder.strip() or not genre.strip():
+            raise ValueError("a folder and its genre need names")
+        if genres.setdefault(folded(folder), genre) != genre:
+            raise ValueError(f"{folder!r} is listed twice: names compare without regard to case")
+    return names
 
 
 class _Section(BaseModel):
@@ -102,8 +113,8 @@ class SplitsSection(_Section):
             raise ValueError(f"train, validate and test add up to {total:g}, not to 1")
         return self
 
-    policy: Literal["sticky"] = "sticky"
-    group_by: Literal["track"] = "track"
+    policy: Literal["sticky", "reshuffle"] = "sticky"
+    group_by: Literal["track", "album", "artist"] = "track"
 
     @property
     def shares(self) -> dict[str, float]:
@@ -162,6 +173,7 @@ class Config(_Section):
     dataset: DatasetSection
     spectrogram: SpectrogramSection = SpectrogramSection()
     splits: SplitsSection = SplitsSection()
+    genres: Annotated[dict[str, str], AfterValidator(_genre_names)] = {}
     watch: WatchSection = WatchSection()
     schedule: ScheduleSection = ScheduleSection()
     deletions: DeletionsSection = DeletionsSection()

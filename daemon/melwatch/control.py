@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from melwatch.errors import ConfigError
 from melwatch.library.part import Part
 from melwatch.look import accept_root
-from melwatch.manifest import tracks
+from melwatch.manifest import epochs, tracks
 from melwatch.manifest.database import get_meta, set_meta, writing
 from melwatch.manifest.requests import Ask
 from melwatch.track import RelPath
@@ -32,13 +33,7 @@ def act_on(runner: Runner, request: Request, now: datetime) -> str:
                 runner.db.execute("DELETE FROM meta WHERE key = ?", (_PAUSED,))
             words = "Work goes on."
         case Ask.PUBLISH:
-            runner.agenda.is_publish_asked = True
-            if runner.background.is_busy:  # what there is now, and what the look of the next pass finds
-                runner.wishes.publish.set()
-                runner.wishes.halt.set()
-            paused = pause_of(runner.db, now)
-            when = "as soon as the library has been looked at" if paused is None else f"after the pause {paused}"
-            words = f"It is published {when}."
+            words = _publish(runner, now)
         case Ask.RETRY:
             number = tracks.forget_failures(runner.db, tracks.songs_at(runner.db, request.argument))
             words = f"{number:,} failed songs are tried again."
@@ -47,6 +42,8 @@ def act_on(runner: Runner, request: Request, now: datetime) -> str:
         case Ask.ACCEPT_ROOT:
             accept_root(runner.db)
             words = "What lies at the music root now is taken for the library."
+        case Ask.NEW_EPOCH:
+            words = _ask_for_epoch(runner, request.argument)
         case Ask.RESCAN if request.argument:
             runner.look_now(Part.of([RelPath(bytes.fromhex(request.argument))]))
             return "It is looked at."
@@ -54,6 +51,26 @@ def act_on(runner: Runner, request: Request, now: datetime) -> str:
             words = "The library is looked at."
     runner.look_now()
     return words
+
+
+def _publish(runner: Runner, now: datetime) -> str:
+    runner.agenda.is_publish_asked = True
+    if runner.background.is_busy:  # what there is now, and what the look of the next pass finds
+        runner.wishes.publish.set()
+        runner.wishes.halt.set()
+    paused = pause_of(runner.db, now)
+    when = "as soon as the library has been looked at" if paused is None else f"after the pause {paused}"
+    return f"It is published {when}."
+
+
+def _ask_for_epoch(runner: Runner, name: str) -> str:
+    try:
+        with writing(runner.db):
+            epochs.ask_for_epoch(runner.db, name)
+    except ConfigError as error:
+        return f"{error.what}. {error.hint}"
+    runner.agenda.is_publish_asked = True
+    return f"The epoch {name} begins with the next pass, and is published."
 
 
 def _pause(runner: Runner, seconds: str, now: datetime) -> str:

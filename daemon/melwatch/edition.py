@@ -19,6 +19,14 @@ class Split(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Epoch:
+    """A time during which splits are kept, and what has been kept together since it began."""
+
+    name: str
+    group_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetTrack:
     """One track as the dataset shows it, and where its spectrograms are to be had.
 
@@ -57,6 +65,7 @@ class Edition:
     class_names: tuple[str, ...]
     tracks: tuple[DatasetTrack, ...]
     ledger: dict[AudioId, Split]
+    epoch: Epoch | None = None
     sound_shards: frozenset[str]
     pending: int
     published_at: str
@@ -118,5 +127,6 @@ class Held:
     said: dict[str, Any]
     class_names: tuple[str, ...]
     ledger: dict[AudioId, Split]
+    epoch: Epoch | None = None
     shards: tuple[ShardFacts, ...]
     songs: tuple[HeldSong, ...]

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from melwatch import filesystem
 from melwatch.brake import BrakePolicy, held_deletions
-from melwatch.dataset.labels import find_renames
 from melwatch.estimate import check_space, estimate, songs_that_fit
 from melwatch.extraction import Tally, extract_all, seconds_per_song
 from melwatch.ingest import Setup
-from melwatch.manifest import ledger, tracks
+from melwatch.manifest import tracks
 from melwatch.manifest.database import writing
-from melwatch.names import genre_of, native
+from melwatch.names import native
 from melwatch.plan import make_plan
+from melwatch.renaming import rename_vanished
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -201,9 +201,7 @@ class Intake:
             return
         gone = {path: songs[path] for path in paths}
         left = {path: song for path, song in songs.items() if path not in gone}
-        names = ledger.class_names(self.db)
-        taken.renamed = find_renames(names, songs_by_genre(gone), songs_by_genre(left))
-        ledger.save_classes(self.db, [taken.renamed.get(name, name) for name in names])
+        taken.renamed = rename_vanished(self.db, self.shop.genres, gone, left)
         tracks.forget_tracks(self.db, paths)
 
 
@@ -235,16 +233,6 @@ def estimate_work(shop: Workshop, files: Sequence[SeenFile], db: Connection | No
         processes=shop.config.workers.processes,
         seconds_per_song=seconds_per_song(db) if db is not None else None,
     )
-
-
-def songs_by_genre(songs: Mapping[RelPath, AudioId | None]) -> dict[str, set[AudioId]]:
-    """Group the songs of paths by genre, leaving out files that were never read."""
-    genres: dict[str, set[AudioId]] = defaultdict(set)
-    for path, song in songs.items():
-        found = genres[genre_of(path)]
-        if song is not None:
-            found.add(song)
-    return genres
 
 
 def _without_new(songs: Mapping[RelPath, AudioId | None], plan: Plan) -> dict[RelPath, AudioId | None]:

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def folded(name: str) -> str:
@@ -18,7 +23,29 @@ def display(path: bytes) -> str:
 
 def genre_of(path: bytes) -> str:
     """Return the genre of a track's relative path: its top-level folder, NFC."""
-    return unicodedata.normalize("NFC", display(path.split(b"/", 1)[0]))
+    return _composed(display(path.split(b"/", 1)[0]))
+
+
+@dataclass(frozen=True, slots=True)
+class GenreNames:
+    """What genres are called whose folders are called otherwise, by folder name as it is compared."""
+
+    by_folder: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, names: Mapping[str, str]) -> GenreNames:
+        """Take names by folder; a folder that only spells a genre's name in another case is that genre's too."""
+        genres = {folder: _composed(genre.strip()) for folder, genre in names.items()}
+        return cls({folded(genre): genre for genre in genres.values()} | {folded(f): g for f, g in genres.items()})
+
+    def genre_of(self, path: bytes) -> str:
+        """Return the genre of a track's relative path."""
+        folder = genre_of(path)
+        return self.by_folder.get(folded(folder), folder)
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
 
 
 def key_of(path: bytes) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from melwatch import system
@@ -10,13 +10,14 @@ from melwatch.child import run_in_child
 from melwatch.compose import compose
 from melwatch.dataset import fingerprint
 from melwatch.dataset.collect import find_garbage, remove_garbage
-from melwatch.edition import Edition
+from melwatch.edition import Edition, Epoch
 from melwatch.errors import DegradedError
-from melwatch.manifest import ledger, tracks, versions
-from melwatch.manifest.database import writing
+from melwatch.manifest import epochs, ledger, tracks, versions
 from melwatch.manifest.versions import VersionRecord
 from melwatch.recover import clean_spool
+from melwatch.renaming import follow_config
 from melwatch.spectrogram.spool import spool_file
+from melwatch.terms import begin_asked_epoch, remember, remembered, terms_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -41,6 +42,9 @@ class Publication:
     collected: Collected | None
     due: str | None = None
     """A digest of what the dataset would show, where that differs from its current version."""
+    renamed: dict[str, str] = field(default_factory=dict)
+    """Genres that the configuration gives another name than before."""
+    new_epoch: str | None = None
 
 
 def publish(
@@ -53,15 +57,22 @@ def publish(
     Raises `SpectrogramLostError` where work on record turns out to be lost, and `DegradedError`
     where the disk of the dataset is full.
     """
+    renamed, epoch = follow_config(db, shop.genres), begin_asked_epoch(shop, db, now)
     records = list(tracks.track_records(db, shop.recipe.id))
     composition = compose_version(shop, db, records)
     current = versions.newest_version(db)
-    nothing = Publication(records=records, composition=composition, version=current, published=None, collected=None)
+    nothing = Publication(
+        records=records,
+        composition=composition,
+        version=current,
+        published=None,
+        collected=None,
+        renamed=renamed,
+        new_epoch=epoch.name if epoch is not None else None,
+    )
     if not composition.tracks:
         return nothing
-    with writing(db):
-        ledger.save_classes(db, composition.class_names)
-        ledger.save_placements(db, composition.placement.decided)
+    remember(db, composition, now)
     edition = _edition(shop, db, composition, current, now)
     version = _version_record(edition)
     if current is not None and version.content == current.content and not is_forced:
@@ -70,24 +81,15 @@ def publish(
         return replace(nothing, due=version.content)
     published = _write(shop, edition)
     versions.record_published(db, version, published)
-    return Publication(
-        records=records,
-        composition=composition,
-        version=version,
-        published=published,
-        collected=collect(shop, db, now),
-    )
+    return replace(nothing, version=version, published=published, collected=collect(shop, db, now))
 
 
 def compose_version(shop: Workshop, db: Connection, records: list[TrackRecord]) -> Composition:
     """Work out what a version would show now, without deciding anything for good."""
     return compose(
         records,
-        class_names=ledger.class_names(db),
-        ledger=ledger.placements(db),
-        min_tracks_per_genre=shop.config.library.min_tracks_per_genre,
-        count_duplicates=shop.config.dataset.duplicates == "all",
-        shares=shop.config.splits.shares,
+        remembered(db),
+        terms_of(shop, db),
         shown=shop.shown_path,
         spooled=lambda song: str(spool_file(shop.state.spool, song, shop.recipe.id)),
     )
@@ -114,6 +116,7 @@ def _edition(
 ) -> Edition:
     newest_on_disk = max(shop.folder.version_numbers(), default=0)
     newest_on_record = current.number if current else 0
+    epoch = epochs.current_epoch(db)
     return Edition(
         dataset_id=shop.state.dataset_id,
         number=max(newest_on_disk, newest_on_record) + 1,
@@ -123,6 +126,7 @@ def _edition(
         class_names=composition.class_names,
         tracks=composition.tracks,
         ledger=ledger.placements(db),
+        epoch=Epoch(name=epoch.name, group_by=epoch.group_by) if epoch is not None else None,
         sound_shards=frozenset(versions.shard_sizes(db)),
         pending=composition.pending,
         published_at=now.isoformat(timespec="seconds"),

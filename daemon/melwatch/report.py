@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from melwatch.dataset.groups import GroupBy
+from melwatch.edition import Split
 from melwatch.names import display, folded, genre_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from melwatch.compose import Composition
     from melwatch.intake import Taken
     from melwatch.library.scan import Scan
     from melwatch.publication import Publication
@@ -32,7 +35,8 @@ class PassReport:
     `found`. `genres` and `waiting` count songs of the genres in the dataset and of those with too
     few; `like_artists` are top-level folders that look like artists rather than genres. `unsettled_files`
     are still being written, those that have been for longest are listed as `unsettled`; `held` says why
-    deletions wait for a person, if they do.
+    deletions wait for a person, if they do. `shared_groups` had to be divided among splits, `lacking` are the
+    splits that genres have no song for, `across_genres` counts songs that several genres hold.
     """
 
     extracted: int
@@ -52,6 +56,12 @@ class PassReport:
     unsettled_files: int
     vanished: int
     held: str | None
+    shared_groups: list[dict[str, Any]] = field(default_factory=list)
+    lacking: dict[str, list[str]] = field(default_factory=dict)
+    across_genres: int = 0
+    new_epoch: str | None = None
+    group_by: str = GroupBy.TRACK
+    group_by_wanted: str = GroupBy.TRACK
 
     def to_json(self) -> dict[str, Any]:
         """Return what the manifest keeps of a pass."""
@@ -84,10 +94,16 @@ def of_pass(seen: Scan, taken: Taken, publication: Publication) -> PassReport:
         is_published=published is not None,
         bytes_written=published.bytes_written if published else 0,
         moves=[
-            {"audio_id": move.audio_id, "genre": move.genre, "from": move.source, "to": move.target}
+            {
+                "audio_id": move.audio_id,
+                "genre": move.genre,
+                "from": move.source,
+                "to": move.target,
+                "cause": move.cause,
+            }
             for move in publication.composition.placement.moves
         ],
-        renamed_genres=taken.renamed,
+        renamed_genres=taken.renamed | publication.renamed,
         unsettled=[
             {"path": display(file.path), "age_s": round(file.age_s, 1), "what": file.what}
             for file in sorted(taken.unsettled, key=lambda file: (-file.age_s, file.path))[:_MOST_LISTED]
@@ -95,7 +111,28 @@ def of_pass(seen: Scan, taken: Taken, publication: Publication) -> PassReport:
         unsettled_files=len(taken.unsettled),
         vanished=len(taken.plan.vanished),
         held=taken.held,
+        shared_groups=shared_groups(publication.composition),
+        lacking={
+            genre: [str(split) for split in splits]
+            for genre, splits in publication.composition.placement.lacking.items()
+        },
+        across_genres=publication.composition.across_genres,
+        new_epoch=publication.new_epoch,
+        group_by=publication.composition.terms.group_by,
+        group_by_wanted=publication.composition.terms.group_by_wanted,
     )
+
+
+def shared_groups(composition: Composition) -> list[dict[str, Any]]:
+    """Return the groups that had to be divided among splits: name, genres, and songs by split."""
+    songs = {track.audio_id: (track.split, track.genre) for track in composition.tracks}
+    found = []
+    for group in composition.placement.shared:
+        shown = [songs[song] for song in group.songs if song in songs]
+        counts = Counter(split for split, _ in shown)
+        genres = sorted({genre for _, genre in shown})
+        found.append({"group": group.name, "genres": genres, "songs": {str(split): counts[split] for split in Split}})
+    return found
 
 
 def log_pass(report: PassReport) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from melwatch.dataset.layout import DatasetFolder
     from melwatch.library.rules import Rules
     from melwatch.manifest.home import StateFolder
+    from melwatch.names import GenreNames
     from melwatch.spectrogram.recipe import Recipe
     from melwatch.track import RelPath
 
@@ -26,6 +27,7 @@ class Workshop:
     recipe: Recipe
     folder: DatasetFolder
     state: StateFolder
+    genres: GenreNames
 
     @property
     def root(self) -> bytes:

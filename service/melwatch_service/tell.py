@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from melwatch.compose import FATES, IN_DATASET
+from melwatch.dataset.splits import Cause
 from melwatch.library.rules import SENTENCES
 from melwatch.names import display, printable
 
@@ -61,10 +62,7 @@ def pass_lines(report: PassReport, library: Path, seconds: float) -> list[str]:
         names = ", ".join(map(printable, report.like_artists))
         lines.append(f"These top-level folders look like artists, not genres: {names}.")
     lines += [f"Genre {old} is now called {new}." for old, new in report.renamed_genres.items()]
-    lines += [
-        f"Moved from {move['from']} to {move['to']}, which {move['genre']} would have lacked: song {move['audio_id']}."
-        for move in report.moves
-    ]
+    lines += split_lines(report)
     if report.version is None:
         lines.append("Nothing is published: no genre has enough songs yet.")
     elif not report.genres:
@@ -74,6 +72,49 @@ def pass_lines(report: PassReport, library: Path, seconds: float) -> list[str]:
     else:
         lines.append(f"Nothing has changed; version {report.version} is current: {library}")
     return lines
+
+
+def split_lines(report: PassReport) -> list[str]:
+    """Say what of the splits is not as one would expect."""
+    lines = [move_line(move) for move in report.moves]
+    if report.new_epoch is not None:
+        lines.insert(0, f"Began the epoch {report.new_epoch}: all songs were given new splits.")
+    lines += [shared_line(group) for group in report.shared_groups]
+    lines += [
+        f"{printable(genre)} has no song in {' and '.join(splits)}; `melwatch splits reset` draws new splits."
+        for genre, splits in report.lacking.items()
+    ]
+    if report.across_genres:
+        lines.append(
+            f"{report.across_genres:,} songs are in several genres, the same sound under different labels; "
+            "each is in one split."
+        )
+    if report.group_by != report.group_by_wanted:
+        lines.append(group_by_line(report.group_by, report.group_by_wanted))
+    return lines
+
+
+def group_by_line(now: str, wanted: str) -> str:
+    """Say that coarser groups wait."""
+    return (
+        f"splits.group_by = {wanted} waits for a new epoch, since it would take songs from train; "
+        f"until `melwatch splits reset --epoch NAME` groups are by {now}."
+    )
+
+
+def move_line(move: Mapping[str, str]) -> str:
+    """Say which song had to change its split, and why."""
+    way = f"Moved from {move['from']} to {move['to']}"
+    if move["cause"] == Cause.JOINED:
+        return f"{way}, where others of its group are: song {move['audio_id']} of {printable(move['genre'])}."
+    return f"{way}, which {printable(move['genre'])} would have lacked: song {move['audio_id']}."
+
+
+def shared_line(group: Mapping[str, Any]) -> str:
+    """Say which group had to be divided among splits."""
+    songs = ", ".join(f"{number} {split}" for split, number in group["songs"].items() if number)
+    genres = ", ".join(map(printable, group["genres"]))
+    return f"{printable(group['group'])} is in several splits ({songs}): {genres} would have too little without."
 
 
 def balance_lines(found: int, balance: Mapping[str, int]) -> list[str]:

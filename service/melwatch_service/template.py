@@ -39,6 +39,8 @@ path = {dataset}
 # Old versions stay at least that many, and at least that long.
 # keep_versions = 3
 # keep_hours = 168
+# Files of one sound in a genre count "once", or "all" of them.
+# duplicates = "once"
 
 [spectrogram]
 # Whose feature extractor sets the parameters: a name, or a folder with preprocessor_config.json.
@@ -50,6 +52,14 @@ path = {dataset}
 # train = 0.7
 # validate = 0.1
 # test = 0.2
+# "sticky": a song stays where it is; "reshuffle": new splits whenever the library changes.
+# policy = "sticky"
+# What is never divided among splits: a "track", an "album" or an "artist".
+# group_by = "track"
+
+[genres]
+# Other names for genre folders; two folders of one name become one genre.
+# "Folder name" = "Genre name"
 
 [watch]
 # "auto" watches, unless the music lies on a network; "events" always tries; "poll" never does.

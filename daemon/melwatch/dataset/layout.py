@@ -92,7 +92,7 @@ def _refuse_foreign(folder: DatasetFolder) -> None:
         if stranger.exists() and not folder.version_numbers():
             raise ConfigError(
                 f"{folder.path} holds a dataset that melwatch did not write ({stranger.name})",
-                "Choose another --dataset folder; taking over such a dataset is what `melwatch adopt` is for.",
+                "`melwatch adopt` takes over its class ids and splits; or choose another --dataset folder.",
             )
 
 

@@ -60,6 +60,7 @@ def held(folder: DatasetFolder, number: int) -> Held:
         said=layout.read_json(home / layout.CURRENT),
         class_names=class_names,
         ledger=ledger,
+        epoch=tables.read_epoch(home / layout.LEDGER),
         shards=tuple(
             ShardFacts(path=path, bytes=folder.shard(path).stat().st_size)
             for path in sorted(layout.shards_of_version(folder, number))
@@ -116,7 +117,7 @@ def _tables(edition: Edition, shards: Sequence[Shard]) -> dict[str, bytes]:
     in_order = [track for split in Split for track in tracks_of(edition.tracks, split)]
     return {
         layout.TRACKS: tables.tracks_parquet(in_order, places),
-        layout.LEDGER: tables.ledger_parquet(edition.class_names, edition.ledger),
+        layout.LEDGER: tables.ledger_parquet(edition.class_names, edition.ledger, edition.epoch),
     }
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from melwatch.edition import Split
+from melwatch.edition import Epoch, Split
 from melwatch.track import AudioId
 
 if TYPE_CHECKING:
@@ -70,11 +70,12 @@ def read_tracks(path: Path) -> list[dict[str, Any]]:
     return list(pq.read_table(path).to_pylist())
 
 
-def ledger_parquet(class_names: Sequence[str], ledger: Mapping[AudioId, Split]) -> bytes:
-    """Return `ledger.parquet`: class ids by genre and splits by song, of everything ever placed."""
+def ledger_parquet(class_names: Sequence[str], ledger: Mapping[AudioId, Split], epoch: Epoch | None = None) -> bytes:
+    """Return `ledger.parquet`: class ids by genre and splits by song, of everything ever placed, and their epoch."""
     classes = [{"kind": "class", "key": name, "value": str(number)} for number, name in enumerate(class_names)]
     splits = [{"kind": "split", "key": song, "value": str(split)} for song, split in sorted(ledger.items())]
-    return _parquet(pa.Table.from_pylist(classes + splits, schema=_LEDGER))
+    epochs = [{"kind": "epoch", "key": epoch.name, "value": epoch.group_by}] if epoch is not None else []
+    return _parquet(pa.Table.from_pylist(classes + splits + epochs, schema=_LEDGER))
 
 
 def read_ledger(path: Path) -> tuple[tuple[str, ...], dict[AudioId, Split]]:
@@ -83,6 +84,12 @@ def read_ledger(path: Path) -> tuple[tuple[str, ...], dict[AudioId, Split]]:
     classes = {int(row["value"]): row["key"] for row in rows if row["kind"] == "class"}
     splits = {AudioId(row["key"]): Split(row["value"]) for row in rows if row["kind"] == "split"}
     return tuple(classes[number] for number in sorted(classes)), splits
+
+
+def read_epoch(path: Path) -> Epoch | None:
+    """Return the epoch of a `ledger.parquet`."""
+    rows = pq.read_table(path, filters=[("kind", "=", "epoch")]).to_pylist()
+    return Epoch(name=rows[0]["key"], group_by=rows[0]["value"]) if rows else None
 
 
 def _parquet(table: pa.Table) -> bytes:

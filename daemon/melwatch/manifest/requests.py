@@ -24,6 +24,7 @@ class Ask(StrEnum):
     RETRY = "retry"
     ACCEPT_DELETIONS = "accept-deletions"
     ACCEPT_ROOT = "accept-root"
+    NEW_EPOCH = "new-epoch"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from melwatch.manifest import ledger
+from melwatch.manifest import epochs, ledger
 from melwatch.manifest.database import writing
 
 if TYPE_CHECKING:
@@ -71,6 +71,8 @@ def take_over(db: sqlite3.Connection, held: Held) -> None:
         names = [*ledger.class_names(db)]
         ledger.save_classes(db, [*names, *held.class_names[len(names) :]])
         db.executemany("INSERT OR IGNORE INTO placement VALUES (?, ?)", held.ledger.items())
+        if held.epoch is not None and epochs.current_epoch(db) is None:
+            epochs.begin_epoch(db, held.epoch.name, held.epoch.group_by, version.published_at)
         _insert_version(db, version)
         _insert_shards(db, held.shards)
         on_disk = {shard.path for shard in held.shards}
