@@ -36,7 +36,9 @@ def open_workshop(config: Config) -> Workshop:
             extensions=config.library.extensions, exclude=config.library.exclude, ignore=config.library.ignore
         ),
         recipe=Recipe.load(
-            settings.model, WindowPolicy(length_s=settings.window_s, per_track=settings.windows_per_track)
+            settings.model,
+            WindowPolicy(length_s=settings.window_s, per_track=settings.windows_per_track),
+            config.dataset.dtype,
         ),
         folder=folder,
         state=find_state(config.dataset.state, config.dataset.path, current["dataset_id"] if current else None),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from melwatch.library.part import Part
 from melwatch.look import accept_root
-from melwatch.manifest import tracks
+from melwatch.manifest import recipes, tracks
 from melwatch.manifest.database import get_meta, set_meta, writing
 from melwatch.manifest.requests import Ask
 from melwatch.track import RelPath
@@ -45,6 +45,9 @@ def act_on(runner: Runner, request: Request, now: datetime) -> str:
         case Ask.ACCEPT_ROOT:
             accept_root(runner.db)
             words = "What lies at the music root now is taken for the library."
+        case Ask.ACCEPT_RECIPE:
+            recipes.accept(runner.db, request.argument)
+            words = "Songs are extracted by the new recipe; the old version stays current until all are."
         case Ask.RESCAN if request.argument:
             runner.look_now(Part.of([RelPath(bytes.fromhex(request.argument))]))
             return "It is looked at."

@@ -70,7 +70,8 @@ def examine(path: RelPath) -> Examined:
 
     Raises `DegradedError` where the spool cannot be written, as on a full disk.
     """
-    return _examine(path, _required_setup(), may_extract=True)
+    setup = _required_setup()
+    return _examine(path, setup, may_extract=not setup.recipe.is_past)
 
 
 def identify_only(path: RelPath) -> Examined:

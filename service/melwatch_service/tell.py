@@ -65,6 +65,8 @@ def pass_lines(report: PassReport, library: Path, seconds: float) -> list[str]:
         f"Moved from {move['from']} to {move['to']}, which {move['genre']} would have lacked: song {move['audio_id']}."
         for move in report.moves
     ]
+    if report.recipe_change is not None and report.recipe_change["is_accepted"]:
+        lines.append(f"{report.recipe_change['sentence']}; the others cannot be read now, see `melwatch failures`.")
     if report.version is None:
         lines.append("Nothing is published: no genre has enough songs yet.")
     elif not report.genres:

@@ -24,6 +24,7 @@ class Ask(StrEnum):
     RETRY = "retry"
     ACCEPT_DELETIONS = "accept-deletions"
     ACCEPT_ROOT = "accept-root"
+    ACCEPT_RECIPE = "accept-recipe"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
