@@ -31,6 +31,8 @@ class Setup:
     recipe: Recipe
     ready: frozenset[AudioId]
     memory_mb: int
+    may_extract: bool = True
+    """Whether spectrograms are made; otherwise files are only identified."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +73,7 @@ def examine(path: RelPath) -> Examined:
     Raises `DegradedError` where the spool cannot be written, as on a full disk.
     """
     setup = _required_setup()
-    return _examine(path, setup, may_extract=not setup.recipe.is_past)
+    return _examine(path, setup, may_extract=setup.may_extract)
 
 
 def identify_only(path: RelPath) -> Examined:
