@@ -42,11 +42,14 @@ class RecipeChange:
     left: int
     left_hours: float
     seconds: float
+    failing: int = 0
+    is_too_lossy: bool = False
+    """Whether more songs fail by the new recipe than may vanish from the dataset at once."""
 
     @property
     def is_ready(self) -> bool:
         """Whether the dataset can change over."""
-        return self.is_accepted and not self.left
+        return self.is_accepted and not self.left and not self.is_too_lossy
 
     @property
     def left_bytes(self) -> int:
@@ -55,6 +58,11 @@ class RecipeChange:
 
     def sentence(self) -> str:
         """Say it to the user."""
+        if self.is_accepted and self.is_too_lossy:
+            return (
+                f"{self.failing:,} of {self.songs:,} songs fail by the new recipe, so the dataset stays on the old "
+                "one; see `melwatch failures` and deletions.max_fraction"
+            )
         if self.is_accepted:
             return f"Re-extracting by the new recipe: {self.songs - self.left:,} of {self.songs:,} songs are done"
         new = self.wanted.bytes_per_track * self.songs / 1e9
@@ -77,6 +85,7 @@ class RecipeChange:
             "is_accepted": self.is_accepted,
             "songs": self.songs,
             "left": self.left,
+            "failing": self.failing,
             "left_hours": round(self.left_hours, 2),
             "left_gb": round(self.left_bytes / 1e9, 3),
             "sentence": self.sentence(),
@@ -96,6 +105,7 @@ def find_change(shop: Workshop, db: Connection) -> RecipeChange | None:
         return None
     published = Recipe.from_json(text)
     unmade = recipes.count_unmade(db, shop.recipe.id, published.id)
+    limits = shop.config.deletions
     return RecipeChange(
         published=published,
         wanted=shop.recipe,
@@ -104,6 +114,8 @@ def find_change(shop: Workshop, db: Connection) -> RecipeChange | None:
         left=unmade.left,
         left_hours=unmade.left_s / 3600,
         seconds=unmade.left * (seconds_per_song(db) or SECONDS_PER_SONG) / shop.config.workers.processes,
+        failing=unmade.failing,
+        is_too_lossy=unmade.failing > limits.max_tracks and unmade.failing > limits.max_fraction * unmade.songs,
     )
 
 

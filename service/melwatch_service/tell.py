@@ -66,7 +66,9 @@ def pass_lines(report: PassReport, library: Path, seconds: float) -> list[str]:
         for move in report.moves
     ]
     if report.recipe_change is not None and report.recipe_change["is_accepted"]:
-        lines.append(f"{report.recipe_change['sentence']}; the others cannot be read now, see `melwatch failures`.")
+        lines.append(f"{report.recipe_change['sentence']}.")
+        if report.recipe_change["left"]:
+            lines.append("The files of the others cannot be read now; `melwatch missing` and `failures` list them.")
     if report.version is None:
         lines.append("Nothing is published: no genre has enough songs yet.")
     elif not report.genres:

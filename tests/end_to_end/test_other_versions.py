@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 VERSIONS = {
-    "2.14.7": ["pyarrow<21", "fsspec<=2023.10.0", "numpy<2", "huggingface_hub<0.24", "pandas<2.3", "dill<0.3.8"],
+    "2.14.7": ["pyarrow<17", "fsspec<=2023.10.0", "numpy<2", "huggingface_hub<0.24", "pandas<2.3", "dill<0.3.8"],
     "3.6.0": [],
     "4.8.0": [],
     "5.2.0": [],

@@ -16,7 +16,9 @@ from building import library, songs, tone
 from daemons import running
 from melwatch import renewal, status
 from melwatch.assemble import open_for_reading, open_pipeline
-from melwatch.manifest import recipes
+from melwatch.errors import TrackError
+from melwatch.manifest import recipes, tracks
+from melwatch.manifest.database import writing
 from melwatch.progress import Unwatched
 from melwatch.spectrogram import recipe
 from running import Rig, files_below
@@ -181,6 +183,27 @@ def test_an_upgrade_waits_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     done = run_pass(new).report
     assert (done.extracted, done.recipe_change, done.is_published) == (7, None, True)
     assert done.balance == {"in_dataset": 7}
+
+
+def test_a_recipe_by_which_many_songs_fail_does_not_take_over(tmp_path: Path) -> None:
+    """The dataset stays whole on its old recipe while more songs fail than may vanish at once."""
+    library(tmp_path / "music", {"Rock": songs(8)})
+    run_pass(workshop(tmp_path))
+    limits = {"max_tracks": 1, "max_fraction": 0.1}
+    places = {"path": tmp_path / "dataset", "state": tmp_path / "state", "dtype": "float16"}
+    shop = workshop(tmp_path, dataset=places, deletions=limits)
+    error = TrackError("It cannot be decoded", reason="undecodable")
+    with open_pipeline(shop, Unwatched(), datetime.now(UTC)) as pipeline:
+        recipes.accept(pipeline.db, shop.recipe.id)
+        with writing(pipeline.db):
+            for song in sorted(tracks.songs_by_path(pipeline.db).values())[:2]:
+                tracks.record_failure(pipeline.db, song, shop.recipe.id, error, tries=1, at="")
+        report = pipeline.run_pass(datetime.now(UTC)).report
+        assert (report.extracted, report.is_published) == (6, False)
+        assert report.recipe_change is not None
+        assert "2 of 8 songs fail" in report.recipe_change["sentence"]
+        tracks.forget_failures(pipeline.db)
+        assert pipeline.run_pass(datetime.now(UTC)).report.balance == {"in_dataset": 8}
 
 
 def test_a_song_that_cannot_be_read_holds_the_change_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

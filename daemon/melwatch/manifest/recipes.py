@@ -23,11 +23,15 @@ _UNMADE = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unmade:
-    """How many songs there are, how many of them a recipe has not been applied to, and seconds of music in these."""
+    """How many songs there are, how many of them a recipe has not been applied to, and seconds of music in these.
+
+    `failing` are songs of the dataset to which it was applied in vain.
+    """
 
     songs: int
     left: int
     left_s: float
+    failing: int
 
 
 def note_recipe(db: sqlite3.Connection, recipe: RecipeId, text: str) -> None:
@@ -73,7 +77,13 @@ def count_unmade(db: sqlite3.Connection, wanted: RecipeId, published: RecipeId) 
             LEFT JOIN spectrogram USING (audio_id) WHERE recipe IS NULL OR recipe = :published""",  # noqa: S608
         names,
     ).fetchone()
-    return Unmade(songs=songs, left=left, left_s=left_s)
+    failing = db.execute(
+        """SELECT count(DISTINCT track.audio_id) FROM track
+           JOIN spectrogram s ON s.audio_id = track.audio_id AND s.recipe = :published
+           JOIN failure f ON f.audio_id = track.audio_id AND f.recipe = :wanted""",
+        names,
+    ).fetchone()[0]
+    return Unmade(songs=songs, left=left, left_s=left_s, failing=failing)
 
 
 def unmade_files(

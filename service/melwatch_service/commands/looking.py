@@ -17,7 +17,7 @@ from melwatch.compose import DUPLICATE, IN_DATASET
 from melwatch.library.rules import Reason
 from melwatch.manifest import tracks
 from melwatch.names import display, printable
-from melwatch.renewal import workshop_in_force
+from melwatch.renewal import find_change, in_force, workshop_in_force
 from melwatch_service.commands.app import Given, command
 from melwatch_service.tell import balance_lines, sentence_of, tell
 
@@ -86,6 +86,8 @@ def _status_lines(facts: dict[str, Any]) -> list[str]:
             f"{counts['excluded']:,} excluded"
         ),
     ]
+    if facts["recipe_change"] is not None and facts["recipe_change"]["is_accepted"]:
+        lines.append(f"Recipe   {facts['recipe_change']['sentence']}")
     lines += [f"  {number:>6,}  {printable(genre)}" for genre, number in facts["genres"].items()]
     lines += [f"  {number:>6,}  {printable(genre)} (too few)" for genre, number in facts["waiting"].items()]
     last = facts["last_pass"]
@@ -126,7 +128,9 @@ def failures(given: Given, *, as_json: AsJson = False) -> None:
     """List the tracks that something is wrong with, and what."""
     shop = given.workshop()
     with open_for_reading(shop) as db:
-        shop = workshop_in_force(shop, db)
+        change = find_change(shop, db)
+        if change is None or not change.is_accepted:
+            shop = in_force(shop, change)  # otherwise what fails by the new recipe is of interest
         records = [record for record in tracks.track_records(db, shop.recipe.id) if status.is_failure(record)]
         partial = [
             record for record in tracks.track_records(db, shop.recipe.id) if record.sound and record.sound.is_partial
