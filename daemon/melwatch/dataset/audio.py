@@ -15,6 +15,7 @@ from melwatch.dataset.card import audio_card
 from melwatch.dataset.fingerprint import audio_fingerprint, tracks_of
 from melwatch.disk import replace_file
 from melwatch.edition import Split
+from melwatch.errors import DegradedError
 from melwatch.names import display
 
 if TYPE_CHECKING:
@@ -32,6 +33,20 @@ def features(class_names: Sequence[str]) -> dict[str, Any]:
         "audio": {"sampling_rate": 16_000, "_type": "Audio"},
         "labels": {"names": list(class_names), "_type": "ClassLabel"},
     }
+
+
+def refuse_foreign(folder: DatasetFolder) -> None:
+    """Raise `DegradedError` where somebody else's dataset lies in the place of the audio dataset."""
+    library = folder.audio.library
+    if not any((library / name).exists() for name in (layout.DATASET_DICT, layout.STATE, layout.CARD)):
+        return
+    try:
+        is_ours = b" by melwatch " in (library / layout.CARD).read_bytes()
+    except FileNotFoundError:
+        is_ours = not (library / layout.DATASET_DICT).exists()  # a first publish that was cut off
+    if not is_ours:
+        what = f"{library} holds a dataset that melwatch did not write"
+        raise DegradedError(what, "Move it away, or switch dataset.audio off. The last version stays current.")
 
 
 def write_audio(folder: DatasetFolder, edition: Edition) -> dict[str, bytes]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from melwatch import system
 from melwatch.dataset import arrow, card, layout, tables
-from melwatch.dataset.audio import write_audio
+from melwatch.dataset.audio import refuse_foreign, write_audio
 from melwatch.dataset.fingerprint import content_digest, fingerprint, split_fingerprint, tracks_of
 from melwatch.dataset.install import install
 from melwatch.dataset.layout import FROM_VERSION, DatasetFolder
@@ -38,6 +38,8 @@ def publish(path: Path, edition: Edition) -> Published:
     disk is full; then nothing has become visible to readers.
     """
     folder = DatasetFolder(path)
+    if edition.music_root is not None:
+        refuse_foreign(folder)
     for split in Split:
         (folder.library / split).mkdir(parents=True, exist_ok=True)
     shards = write_shards(folder, edition)

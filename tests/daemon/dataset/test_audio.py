@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from datasets import Audio, load_dataset, load_from_disk
 
 from building import library, tone
@@ -11,11 +12,10 @@ from editions import Press, Song, songs
 from melwatch.dataset import install
 from melwatch.disk import replace_file
 from melwatch.edition import Split
+from melwatch.errors import DegradedError
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 
 def paths(press: Press) -> dict[str, list[tuple[str, str]]]:
@@ -80,6 +80,18 @@ def test_every_moment_of_a_publish_opens(tmp_path: Path, monkeypatch: pytest.Mon
     for moment in moments:
         for split, found in moment.items():
             assert found in (before[split], after[split])
+
+
+def test_a_dataset_of_somebody_else_is_not_touched(tmp_path: Path) -> None:
+    """What lies in its place stays, and the last version too."""
+    press = Press(place=tmp_path)
+    press.publish(songs(6))
+    theirs = library(press.folder.audio.library, {"dataset_dict.json": b"{}"})
+    with pytest.raises(DegradedError, match="did not write"):
+        press.publish(songs(8), music_root="/music")
+
+    assert [path.name for path in theirs.iterdir()] == ["dataset_dict.json"]
+    assert press.folder.version_numbers() == [1]
 
 
 def test_it_stays_as_it_was_where_nothing_changes(tmp_path: Path) -> None:
