@@ -65,11 +65,10 @@ class RecipeChange:
             )
         if self.is_accepted:
             return f"Re-extracting by the new recipe: {self.songs - self.left:,} of {self.songs:,} songs are done"
-        new = self.wanted.bytes_per_track * self.songs / 1e9
         return (
             f"The configured recipe is not that of the dataset ({self._differences()}): {self.left:,} of "
             f"{self.songs:,} songs would be extracted again, {self.left_hours:,.1f} hours of music, in about "
-            f"{spoken_time(self.seconds)}; the new version takes {new:,.2f} GB beside the old ones"
+            f"{spoken_time(self.seconds)}, which takes {self.left_bytes / 1e9:,.2f} GB beside the old ones"
         )
 
     def _differences(self) -> str:

@@ -81,7 +81,7 @@ def test_a_change_of_form_that_was_cut_off_is_finished_at_the_next_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: dict[str, Any]
 ) -> None:
     """Wherever it stopped, installing the version once more ends as if nothing had happened."""
-    for steps in range(1, 14, 2):
+    for steps in (1, 3, 5, 8, 12):
         press = Press(place=tmp_path / str(steps))
         press.publish(songs(6))
         left = iter(range(steps))
