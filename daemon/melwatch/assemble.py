@@ -56,7 +56,9 @@ def _gather(config: Config, dataset_id: str | None) -> Workshop:
             hydrate=config.library.hydrate,
         ),
         recipe=Recipe.load(
-            settings.model, WindowPolicy(length_s=settings.window_s, per_track=settings.windows_per_track)
+            settings.model,
+            WindowPolicy(length_s=settings.window_s, per_track=settings.windows_per_track),
+            config.dataset.dtype,
         ),
         folder=DatasetFolder(config.dataset.path),
         state=find_state(config.dataset.state, config.dataset.path, dataset_id),

@@ -49,6 +49,10 @@ def _times(text: str) -> str:
     return text
 
 
+def _unique(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))
+
+
 Times = Annotated[str, AfterValidator(_times)]
 Folder = Annotated[Path, AfterValidator(expanded)]
 Extension = Annotated[str, AfterValidator(_extension)]
@@ -85,7 +89,9 @@ class DatasetSection(_Section):
     path: Folder
     state: Folder | None = None
     paths: Literal["absolute", "relative"] = "absolute"
-    dtype: Literal["float32"] = "float32"
+    dtype: Literal["float32", "float16"] = "float32"
+    columns: Annotated[tuple[Literal["track_id", "window", "start_s"], ...], AfterValidator(_unique)] = ()
+    audio: bool = False
     duplicates: Literal["once", "all"] = "once"
     keep_versions: Annotated[int, Field(ge=1)] = 3
     keep_hours: Annotated[float, Field(ge=0, le=_HUNDRED_YEARS_H)] = 168

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from melwatch.errors import ConfigError
 from melwatch.library.part import Part
 from melwatch.look import accept_root
-from melwatch.manifest import epochs, tracks
+from melwatch.manifest import epochs, recipes, tracks
 from melwatch.manifest.database import get_meta, set_meta, writing
 from melwatch.manifest.requests import Ask
 from melwatch.track import RelPath
@@ -37,20 +37,32 @@ def act_on(runner: Runner, request: Request, now: datetime) -> str:
         case Ask.RETRY:
             number = tracks.forget_failures(runner.db, tracks.songs_at(runner.db, request.argument))
             words = f"{number:,} failed songs are tried again."
-        case Ask.ACCEPT_DELETIONS:
-            words = f"{tracks.accept_deletions(runner.db):,} deletions go ahead."
-        case Ask.ACCEPT_ROOT:
-            accept_root(runner.db)
-            words = "What lies at the music root now is taken for the library."
-        case Ask.NEW_EPOCH:
-            words = _ask_for_epoch(runner, request.argument)
         case Ask.RESCAN if request.argument:
             runner.look_now(Part.of([RelPath(bytes.fromhex(request.argument))]))
             return "It is looked at."
         case Ask.RESCAN:
             words = "The library is looked at."
+        case Ask.NEW_EPOCH:
+            words = _ask_for_epoch(runner, request.argument)
+        case _:
+            words = _accept(runner, request)
     runner.look_now()
     return words
+
+
+def _accept(runner: Runner, request: Request) -> str:
+    """Take note of what a person has confirmed."""
+    match request.kind:
+        case Ask.ACCEPT_DELETIONS:
+            return f"{tracks.accept_deletions(runner.db):,} deletions go ahead."
+        case Ask.ACCEPT_ROOT:
+            accept_root(runner.db)
+            return "What lies at the music root now is taken for the library."
+        case Ask.ACCEPT_RECIPE:
+            recipes.accept(runner.db, request.argument)
+            return "Songs are extracted by the new recipe; the old version stays current until all are."
+        case _:
+            raise ValueError(f"{request.kind} is nothing to accept")
 
 
 def _publish(runner: Runner, now: datetime) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from melwatch.track import AudioId, RecipeId, RelPath, Sound, Tags
+
+
+COLUMN_DTYPES = {"track_id": "string", "window": "int64", "start_s": "float64"}
+"""The optional columns: which song a row is of, which of its windows, and where that begins."""
 
 
 class Split(StrEnum):
@@ -48,13 +52,37 @@ class DatasetTrack:
     source: str | None
     shard: str | None
     first_row: int | None
+    starts_s: tuple[float, ...] = ()
+    """Where its windows begin, if the dataset shows that."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowForm:
+    """What a row of the dataset looks like: shape and number format of a spectrogram, optional columns, classes."""
+
+    shape: tuple[int, int]
+    class_names: tuple[str, ...]
+    dtype: str = "float32"
+    columns: tuple[str, ...] = ()
+
+    @property
+    def value_bytes(self) -> int:
+        """Bytes of one number of a spectrogram."""
+        return 2 if self.dtype == "float16" else 4
+
+    def bytes_of(self, windows: int) -> int:
+        """Bytes of so many spectrograms."""
+        frames, bins = self.shape
+        return windows * frames * bins * self.value_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edition:
     """Everything that a version says, settled before a byte of it is written.
 
-    `sound_shards` are the shards on disk that are known to be undamaged and may stay.
+    `sound_shards` are the shards on disk that are known to be undamaged and may stay. `parent` is the
+    version that was current before, `config` the settings that shape a dataset. With a `music_root`
+    there is an audio dataset beside the spectrograms.
     """
 
     dataset_id: str
@@ -69,6 +97,21 @@ class Edition:
     sound_shards: frozenset[str]
     pending: int
     published_at: str
+    dtype: str = "float32"
+    columns: tuple[str, ...] = ()
+    music_root: str | None = None
+    parent: int | None = None
+    config: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def form(self) -> RowForm:
+        """What its rows look like."""
+        return RowForm(shape=self.shape, class_names=self.class_names, dtype=self.dtype, columns=self.columns)
+
+    @property
+    def rows(self) -> int:
+        """How many rows it has."""
+        return sum(track.windows for track in self.tracks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,10 +164,11 @@ class HeldSong:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """What a version on disk holds; `said` is its `current.json`."""
+    """What a version on disk holds; `said` is its `current.json`, `provenance` its `version.json`."""
 
     number: int
     said: dict[str, Any]
+    provenance: dict[str, Any]
     class_names: tuple[str, ...]
     ledger: dict[AudioId, Split]
     epoch: Epoch | None = None

@@ -39,7 +39,7 @@ class Estimate:
         """Say it to the user."""
         return (
             f"{self.songs:,} files to extract, about {self.audio_hours:,.1f} hours of audio: about "
-            f"{_spoken_time(self.seconds)}, {self.final_bytes / 1e9:,.2f} GB in the end, "
+            f"{spoken_time(self.seconds)}, {self.final_bytes / 1e9:,.2f} GB in the end, "
             f"{self.peak_bytes / 1e9:,.2f} GB at the peak"
         )
 
@@ -111,7 +111,8 @@ def _shortage(final_bytes: int, spool: Path, dataset: Path) -> DegradedError | N
     return None
 
 
-def _spoken_time(seconds: float) -> str:
+def spoken_time(seconds: float) -> str:
+    """Say a length of time roughly."""
     if seconds < 90:  # noqa: PLR2004
         return f"{max(1, round(seconds))} s"
     if seconds < 5400:  # noqa: PLR2004

@@ -32,6 +32,8 @@ class Setup:
     ready: frozenset[AudioId]
     memory_mb: int
     hydrate: bool = False
+    may_extract: bool = True
+    """Whether spectrograms are made; otherwise files are only identified."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +73,8 @@ def examine(path: RelPath) -> Examined:
 
     Raises `DegradedError` where the spool cannot be written, as on a full disk.
     """
-    return _examine(path, _required_setup(), may_extract=True)
+    setup = _required_setup()
+    return _examine(path, setup, may_extract=setup.may_extract)
 
 
 def identify_only(path: RelPath) -> Examined:

@@ -155,6 +155,7 @@ class Intake:
             ready=frozenset(tracks.ready_audio(self.db, self.shop.recipe.id)),
             memory_mb=self.shop.config.workers.memory_mb,
             hydrate=self.shop.config.library.hydrate,
+            may_extract=not self.shop.recipe.is_past,
         )
         return extract_all(self.db, files, setup, self.shop.config.workers, self.progress, now, self.halt)
 

@@ -59,6 +59,8 @@ def live_now(
         state = "publishing" if is_publishing else "scanning"
     elif paused is not None:
         state, sentence = "paused", paused
+    elif report is not None and report.recipe_waits is not None:
+        state, sentence = "needs_confirmation", f"{report.recipe_waits}. If it is meant, run `melwatch accept-recipe`."
     elif report is not None and report.held is not None:
         state, sentence = "needs_confirmation", f"{report.held}. If it is meant, run `melwatch accept-deletions`."
     return Live(

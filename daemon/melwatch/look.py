@@ -48,7 +48,7 @@ def look(shop: Workshop, db: Connection, part: Part = EVERYTHING, awaited: Colle
 
     Raises `RootOfflineError` where the root is gone, which never means that the songs are.
     """
-    known = tracks.known_files(db, shop.recipe.id)
+    known = tracks.known_files(db, shop.recipe.id, is_past=shop.recipe.is_past)
     remembered = remembered_root(db)
     if part.is_everything or remembered is None:
         seen, root = scan_root(shop, known, remembered)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from threading import Event
 from typing import TYPE_CHECKING
 
-from melwatch import publication, report
+from melwatch import publication, renewal, report
 from melwatch.errors import DegradedError, SpectrogramLostError
 from melwatch.intake import Intake
 from melwatch.library.part import EVERYTHING
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from melwatch.patience import Patience
     from melwatch.progress import Progress
     from melwatch.publication import Publication
+    from melwatch.renewal import RecipeChange
     from melwatch.report import PassReport
     from melwatch.track import RelPath
     from melwatch.workshop import Workshop
@@ -73,17 +74,65 @@ class Pipeline:
     ) -> Passed:
         """Bring manifest and dataset in step with the library, looking at a part of it or at everything.
 
+        Where another recipe is configured than the dataset has, that goes on by its own; once the
+        change is accepted, songs are extracted by the new one too, then the dataset changes over.
         Raises `DegradedError` where that cannot be finished for now; what was done is kept.
         """
         started_s = time.monotonic()
         if self.patience is not None:
             self._require_dataset()
         is_damaged = recover(self.db, self.shop.state.spool, self.shop.folder)
-        seen = look(self.shop, self.db, part, self.patience.missing if self.patience is not None else ())
+        renewal.note(self.shop, self.db)
+        change = renewal.find_change(self.shop, self.db)
+        shop = renewal.in_force(self.shop, change)
+        passed = self._run_pass(shop, now, may_publish, part, closed, is_damaged=is_damaged)
+        try:
+            if shop is not self.shop and change is not None:
+                passed = self._renew(passed, change, now, may_publish)
+        finally:
+            versions.record_pass(self.db, now.isoformat(), time.monotonic() - started_s, passed.report.to_json())
+        return passed
+
+    def _renew(self, passed: Passed, change: RecipeChange, now: datetime, may_publish: Callable[[], bool]) -> Passed:
+        """Go on with a change of the recipe as far as it is accepted; then change over, or have that done next."""
+        is_patient = self.patience is not None
+        made, is_more = 0, False
+        if change.is_accepted and not passed.is_interrupted:
+            made, is_more = renewal.renew(
+                self.shop, self.db, change, self.progress, now, self.halt, is_patient=is_patient
+            )
+        left = renewal.find_change(self.shop, self.db)
+        if left is not None and left.is_ready and not is_patient:
+            passed = self._run_pass(self.shop, now, may_publish, EVERYTHING, (), is_damaged=False)
+            left = renewal.find_change(self.shop, self.db)
+        is_more = is_more or (left is not None and left.is_ready)
+        return replace(
+            passed,
+            report=replace(
+                passed.report,
+                extracted=passed.report.extracted + made,
+                recipe_change=left.to_json() if left is not None else None,
+            ),
+            look_again_in_s=0.0 if is_more else passed.look_again_in_s,
+        )
+
+    def _run_pass(
+        self,
+        shop: Workshop,
+        now: datetime,
+        may_publish: Callable[[], bool],
+        part: Part,
+        closed: Collection[RelPath],
+        *,
+        is_damaged: bool,
+    ) -> Passed:
+        """Bring manifest and dataset in step by the recipe of one workshop."""
+        started_s = time.monotonic()
+        seen = look(shop, self.db, part, self.patience.missing if self.patience is not None else ())
         overhead_s = time.monotonic() - started_s
         lost_before = self.patience.out_of_sight if self.patience is not None else frozenset()
         intake = Intake(
-            shop=self.shop,
+            shop=shop,
             db=self.db,
             progress=self.progress,
             patience=self.patience,
@@ -96,10 +145,8 @@ class Pipeline:
         if not published.published:
             overhead_s += time.monotonic() - took_in_s
         tracks.replace_left_out(self.db, [(entry.path, entry.reason) for entry in seen.seen.left_out])
-        result = report.of_pass(seen.seen, taken, published)
-        versions.record_pass(self.db, now.isoformat(), time.monotonic() - started_s, result.to_json())
         return Passed(
-            report=result,
+            report=report.of_pass(seen.seen, taken, published),
             root=seen.root,
             overhead_s=overhead_s,
             look_again_in_s=taken.look_again_in_s,
@@ -128,15 +175,15 @@ class Pipeline:
         for attempt in range(_MOST_REPAIRS):
             try:
                 return taken, publication.publish(
-                    self.shop, self.db, now, is_forced=is_damaged, may_write=may_publish() or taken.is_short_of_space
+                    intake.shop, self.db, now, is_forced=is_damaged, may_write=may_publish() or taken.is_short_of_space
                 )
             except SpectrogramLostError as lost:
                 if attempt == _MOST_REPAIRS - 1:
                     raise
                 log.warning("%s. %s", lost.what, lost.hint)
                 tracks.forget_songs(self.db, lost.audio_ids)
-                clean_spool(self.db, self.shop.state.spool)
-                known = tracks.known_files(self.db, self.shop.recipe.id)
+                clean_spool(self.db, intake.shop.state.spool)
+                known = tracks.known_files(self.db, intake.shop.recipe.id, is_past=intake.shop.recipe.is_past)
                 again = intake.take(replace(seen, known=known), now)
                 again.tally += taken.tally
                 again.renamed |= taken.renamed

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from melwatch import system
 from melwatch.child import run_in_child
@@ -12,8 +14,9 @@ from melwatch.dataset import fingerprint
 from melwatch.dataset.collect import find_garbage, remove_garbage
 from melwatch.edition import Edition, Epoch
 from melwatch.errors import DegradedError
-from melwatch.manifest import epochs, ledger, tracks, versions
+from melwatch.manifest import epochs, ledger, recipes, tracks, versions
 from melwatch.manifest.versions import VersionRecord
+from melwatch.names import display
 from melwatch.recover import clean_spool
 from melwatch.renaming import follow_config
 from melwatch.spectrogram.spool import spool_file
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
 
     from melwatch.compose import Composition
     from melwatch.dataset.collect import Collected
-    from melwatch.edition import Published
+    from melwatch.edition import DatasetTrack, Published
     from melwatch.track import TrackRecord
     from melwatch.workshop import Workshop
 
@@ -60,6 +63,7 @@ def publish(
     renamed, epoch = follow_config(db, shop.genres), begin_asked_epoch(shop, db, now)
     records = list(tracks.track_records(db, shop.recipe.id))
     composition = compose_version(shop, db, records)
+    recipes.note_recipe(db, shop.recipe.id, shop.recipe.to_json())
     current = versions.newest_version(db)
     nothing = Publication(
         records=records,
@@ -97,13 +101,17 @@ def compose_version(shop: Workshop, db: Connection, records: list[TrackRecord]) 
 
 def collect(shop: Workshop, db: Connection, now: datetime) -> Collected:
     """Remove versions past their time, the shards that only they used, and strays in the spool."""
-    clean_spool(db, shop.state.spool)
     settings = shop.config.dataset
+    wanted = {shop.recipe.id, recipes.accepted(db) or "", *(version.recipe for version in versions.all_versions(db))}
+    recipes.forget_spooled(db, wanted)
+    clean_spool(db, shop.state.spool)
+    current = versions.newest_version(db)
+    needed = {shop.recipe.id, recipes.accepted(db) or "", current.recipe if current else ""}
     garbage = find_garbage(
         shop.folder,
         keep_versions=settings.keep_versions,
         keep_hours=settings.keep_hours,
-        needed=versions.needed_shards(db, shop.recipe.id),
+        needed=versions.needed_shards(db, needed),
         now=now,
     )
     tracks.forget_shards(db, garbage.shards)
@@ -124,13 +132,32 @@ def _edition(
         recipe_json=shop.recipe.to_json(),
         shape=shop.recipe.shape,
         class_names=composition.class_names,
-        tracks=composition.tracks,
+        tracks=_with_starts(shop, composition.tracks),
         ledger=ledger.placements(db),
         epoch=Epoch(name=epoch.name, group_by=epoch.group_by) if epoch is not None else None,
         sound_shards=frozenset(versions.shard_sizes(db)),
         pending=composition.pending,
         published_at=now.isoformat(timespec="seconds"),
+        dtype=shop.recipe.dtype,
+        columns=shop.config.dataset.columns,
+        music_root=display(shop.root) if shop.config.dataset.audio else None,
+        parent=current.number if current else None,
+        config=_shaping_settings(shop),
     )
+
+
+def _shaping_settings(shop: Workshop) -> dict[str, Any]:
+    """Return the settings that shape the dataset, as JSON values."""
+    settings = shop.config.model_dump(by_alias=True, include={"library", "dataset", "spectrogram", "splits"})
+    text = json.dumps(settings, default=lambda path: display(os.fsencode(path)))
+    return dict(json.loads(text))
+
+
+def _with_starts(shop: Workshop, shown: tuple[DatasetTrack, ...]) -> tuple[DatasetTrack, ...]:
+    """Say where each track's windows begin, if the dataset shows that."""
+    if "start_s" not in shop.config.dataset.columns:
+        return shown
+    return tuple(replace(track, starts_s=shop.recipe.starts_s(track.sound.duration_s)) for track in shown)
 
 
 def _version_record(edition: Edition) -> VersionRecord:

@@ -62,6 +62,13 @@ class PassReport:
     new_epoch: str | None = None
     group_by: str = GroupBy.TRACK
     group_by_wanted: str = GroupBy.TRACK
+    recipe_change: dict[str, Any] | None = None
+
+    @property
+    def recipe_waits(self) -> str | None:
+        """Say why another recipe waits for a person, if one does."""
+        change = self.recipe_change
+        return str(change["sentence"]) if change is not None and not change["is_accepted"] else None
 
     def to_json(self) -> dict[str, Any]:
         """Return what the manifest keeps of a pass."""
@@ -143,6 +150,8 @@ def log_pass(report: PassReport) -> None:
             report.extracted, report.failed, report.vanished, report.unsettled_files,
             f"; published version {report.version}" if report.is_published else "",
         )  # fmt: skip
+    if report.recipe_waits:
+        log.warning("%s. %s", report.recipe_waits, "If it is meant, run `melwatch accept-recipe`")
     if report.held:
         log.warning("%s. Nothing is removed; if it is meant, run `melwatch accept-deletions`", report.held)
 

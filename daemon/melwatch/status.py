@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from melwatch import filesystem, publication
+from melwatch import filesystem, publication, renewal
 from melwatch.compose import CHANGING, DUPLICATE, FATES, PENDING
 from melwatch.dataset.representation import representation
 from melwatch.library.rules import SENTENCES, Reason
@@ -23,24 +23,28 @@ if TYPE_CHECKING:
     from sqlite3 import Connection
 
     from melwatch.compose import Composition
+    from melwatch.renewal import RecipeChange
     from melwatch.track import TrackRecord
     from melwatch.workshop import Workshop
 
 
 def overview(shop: Workshop, db: Connection) -> dict[str, Any]:
     """Return the fields of `status --json`."""
+    change = renewal.find_change(shop, db)
+    shop = renewal.in_force(shop, change)
     records = list(tracks.track_records(db, shop.recipe.id))
     composition = publication.compose_version(shop, db, records)
     shares = representation(composition.genres)
     current = versions.newest_version(db)
     last = versions.last_pass(db) or {}
     left_out = sum(1 for path in tracks.left_out(db) if not path.endswith(b"/"))
-    live = running(shop, db) or {}
+    live = running(shop, db) or _at_rest(change)
     return {
         "state": live.get("state", "idle"),
         "sentence": live.get("sentence", ""),
         "pid": live.get("pid"),
         "watching": live.get("watching"),
+        "recipe_change": change.to_json() if change is not None else None,
         "event_overflows": live.get("overflows", 0),
         "progress": live.get("progress"),
         "unsettled": live.get("unsettled", []),
@@ -66,6 +70,15 @@ def overview(shop: Workshop, db: Connection) -> dict[str, Any]:
             key: last.get(key) for key in ("started_at", "extracted", "reused", "failed", "seconds", "found", "balance")
         },
     }
+
+
+def _at_rest(change: RecipeChange | None) -> dict[str, Any]:
+    """Say how things stand while no daemon runs."""
+    if change is None:
+        return {}
+    if change.is_accepted:
+        return {"sentence": f"{change.sentence()}; `melwatch sync` goes on."}
+    return {"state": "needs_confirmation", "sentence": f"{change.sentence()}. {renewal.HINT}."}
 
 
 def running(shop: Workshop, db: Connection) -> dict[str, Any] | None:
@@ -104,6 +117,7 @@ def why(shop: Workshop, db: Connection, path: Path) -> Answer:
         return Answer(
             path=os.fsencode(path), reason="outside", sentence="does not lie below the music root", details={}
         )
+    shop = renewal.workshop_in_force(shop, db)
     records = list(tracks.track_records(db, shop.recipe.id))
     composition = publication.compose_version(shop, db, records)
     for record in records:

@@ -36,6 +36,12 @@ path = {dataset}
 {state}
 # How the column `paths` names files: "absolute", or "relative" to the root.
 # paths = "absolute"
+# Optional columns: "track_id", "window", "start_s".
+# columns = []
+# "float16" halves the disk space, for an error of up to 5e-4. Changing it extracts all songs again.
+# dtype = "float32"
+# Keep a dataset of the audio files themselves beside it, music_lib_audio, with the same splits.
+# audio = false
 # Old versions stay at least that many, and at least that long.
 # keep_versions = 3
 # keep_hours = 168

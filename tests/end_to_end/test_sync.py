@@ -147,12 +147,14 @@ def test_a_genre_enters_when_it_has_grown_and_leaves_when_it_has_shrunk(rig: Rig
 
 @pytest.mark.slow
 def test_another_model_gives_another_shape_and_the_dataset_opens(rig: Rig, tmp_path: Path) -> None:
-    """A model's folder sets the parameters; all songs are extracted anew, and old versions still open."""
+    """A model's folder sets the parameters; once accepted, all songs are extracted anew; old versions open."""
     import melwatch
 
     parameters = {"feature_extractor_type": "ASTFeatureExtractor", "max_length": 128, "num_mel_bins": 64}
     library(tmp_path / "model", {"preprocessor_config.json": json.dumps(parameters).encode()})
     other = Rig(rig.music, rig.dataset, rig.state, {"MELWATCH_SPECTROGRAM__MODEL": str(tmp_path / "model")})
+    other.run("sync", expect=1)
+    other.run("accept-recipe")
     assert other.sync()["last_pass"]["extracted"] == 13
     assert melwatch.load(rig.dataset)["train"][0]["input_values"].shape == (128, 64)
     assert load_from_disk(str(rig.dataset / "music_lib"))["test"][0]["input_values"].shape == (128, 64)

@@ -15,8 +15,9 @@ import pyarrow as pa
 import xxhash
 
 from melwatch import filesystem
+from melwatch.dataset.layout import huggingface_metadata
 from melwatch.disk import put_in_place, remove, temporary_beside
-from melwatch.edition import ShardFacts
+from melwatch.edition import COLUMN_DTYPES, ShardFacts
 from melwatch.errors import StoreError
 
 if TYPE_CHECKING:
@@ -24,44 +25,52 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from melwatch.dataset.layout import DatasetFolder
-    from melwatch.edition import DatasetTrack, Split
+    from melwatch.edition import DatasetTrack, RowForm, Split
 
-_ROWS = pa.list_(pa.list_(pa.float32()))
+_NUMBERS = {"float32": pa.float32(), "float16": pa.float16()}
 
 
-def features(shape: tuple[int, int], class_names: Sequence[str]) -> dict[str, Any]:
+def features(form: RowForm) -> dict[str, Any]:
     """Return the columns as `datasets` writes them down in `dataset_info.json`."""
+    optional = {name: {"dtype": COLUMN_DTYPES[name], "_type": "Value"} for name in form.columns}
     return {
-        "input_values": {"shape": list(shape), "dtype": "float32", "_type": "Array2D"},
-        "labels": {"names": list(class_names), "_type": "ClassLabel"},
+        "input_values": {"shape": list(form.shape), "dtype": form.dtype, "_type": "Array2D"},
+        "labels": {"names": list(form.class_names), "_type": "ClassLabel"},
         "paths": {"dtype": "string", "_type": "Value"},
+        **optional,
     }
 
 
-def schema(shape: tuple[int, int], class_names: Sequence[str]) -> pa.Schema:
+def schema(form: RowForm) -> pa.Schema:
     """Return the Arrow schema that `datasets.Features(...).arrow_schema` would be."""
     extension = {
         "ARROW:extension:name": "datasets.features.features.Array2DExtensionType",
-        "ARROW:extension:metadata": json.dumps((list(shape), "float32")),
+        "ARROW:extension:metadata": json.dumps((list(form.shape), form.dtype)),
     }
     fields = [
-        pa.field("input_values", _ROWS, metadata=extension),
+        pa.field("input_values", pa.list_(pa.list_(_NUMBERS[form.dtype])), metadata=extension),
         pa.field("labels", pa.int64()),
         pa.field("paths", pa.string()),
+        *(pa.field(name, pa.type_for_alias(COLUMN_DTYPES[name])) for name in form.columns),
     ]
-    info = {"info": {"features": features(shape, class_names)}}
-    return pa.schema(fields, metadata={"huggingface": json.dumps(info)})
+    return pa.schema(fields, metadata=huggingface_metadata(features(form)))
 
 
-def track_batch(block: memoryview, track: DatasetTrack, shape: tuple[int, int], layout: pa.Schema) -> pa.RecordBatch:
-    """Return a track's rows around its spectrograms, (windows, frames, bins) float32, without copying them."""
-    frames, bins = shape
-    values = pa.Array.from_buffers(pa.float32(), track.windows * frames * bins, [None, pa.py_buffer(block)])
+def track_batch(block: memoryview, track: DatasetTrack, form: RowForm, layout: pa.Schema) -> pa.RecordBatch:
+    """Return a track's rows around its spectrograms, (windows, frames, bins) of the form's dtype, without a copy."""
+    frames, bins = form.shape
+    values = pa.Array.from_buffers(_NUMBERS[form.dtype], track.windows * frames * bins, [None, pa.py_buffer(block)])
     lines = pa.ListArray.from_arrays(_offsets(track.windows * frames, bins), values)
     rows = pa.ListArray.from_arrays(_offsets(track.windows, frames), lines)
-    labels = pa.array([track.label] * track.windows, pa.int64())
-    paths = pa.array([track.shown_path] * track.windows, pa.string())
-    return pa.RecordBatch.from_arrays([rows, labels, paths], schema=layout)
+    others: dict[str, Sequence[object]] = {
+        "labels": [track.label] * track.windows,
+        "paths": [track.shown_path] * track.windows,
+        "track_id": [track.audio_id] * track.windows,
+        "window": range(track.windows),
+        "start_s": track.starts_s,
+    }
+    columns = [pa.array(others[name], layout.field(name).type) for name in layout.names[1:]]
+    return pa.RecordBatch.from_arrays([rows, *columns], schema=layout)
 
 
 def _offsets(count: int, step: int) -> pa.Array:
@@ -154,7 +163,7 @@ class ShardReader:
         self.path = path
 
     def block(self, first_row: int) -> memoryview:
-        """Return a track's spectrograms, the bytes of (windows, frames, bins) float32."""
+        """Return a track's spectrograms, the bytes of (windows, frames, bins) numbers."""
         for batch, start in self._starts():
             if start == first_row:
                 return block_of(batch)
@@ -170,7 +179,8 @@ class ShardReader:
 def block_of(batch: pa.RecordBatch) -> memoryview:
     """Return the bytes of a batch's spectrograms, without copying them."""
     values = batch.column("input_values").flatten().flatten()
-    return memoryview(values.buffers()[1])[values.offset * 4 : (values.offset + len(values)) * 4]
+    size = values.type.bit_width // 8
+    return memoryview(values.buffers()[1])[values.offset * size : (values.offset + len(values)) * size]
 
 
 def checksum(block: memoryview | bytes) -> str:

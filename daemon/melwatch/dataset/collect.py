@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from melwatch.dataset import layout
+from melwatch.dataset.pins import is_pinned
 from melwatch.disk import remove_temporaries
 from melwatch.edition import Split
 from melwatch.errors import StoreError
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Garbage:
-    """What a collection may remove: shards, `split/name`, and versions by number."""
+    """What a collection may remove: shards and audio shards, `split/name`, and versions by number."""
 
     shards: tuple[str, ...]
+    audio_shards: tuple[str, ...]
     versions: tuple[int, ...]
     kept_versions: tuple[int, ...]
 
@@ -42,47 +44,66 @@ def find_garbage(
 ) -> Garbage:
     """Work out what nothing needs: versions past both limits, shards of no kept version and not `needed`.
 
-    The hours count from when a version ceased to be the current one.
+    The hours count from when a version ceased to be the current one. A pinned version stays.
     """
     complete = [number for number in folder.version_numbers() if folder.is_complete(number)]
     recent = complete[-keep_versions:]
     horizon = now - timedelta(hours=keep_hours)
     superseded = dict(pairwise(complete))
-    kept = [number for number in complete if number in recent or _published(folder, superseded[number]) >= horizon]
+    kept = [
+        number
+        for number in complete
+        if number in recent or is_pinned(folder, number) or _published(folder, superseded[number]) >= horizon
+    ]
     referred = {shard for number in kept for shard in layout.shards_of_version(folder, number)}
-    on_disk = {
-        f"{split}/{entry.name}"
-        for split in Split
-        for entry in _files(folder.library / split)
-        if layout.SHARD_NAME.fullmatch(entry.name)
-    }
+    audio = {shard for number in kept for shard in layout.audio_shards(folder, number)}
+    audio |= layout.installed_audio_shards(folder)
     return Garbage(
-        shards=tuple(sorted(on_disk - referred - set(needed))),
+        shards=tuple(sorted(_shards_in(folder.library) - referred - set(needed))),
+        audio_shards=tuple(sorted(_shards_in(folder.audio.library) - audio)),
         versions=tuple(number for number in folder.version_numbers() if number not in kept),
         kept_versions=tuple(kept),
     )
+
+
+def _shards_in(library: Path) -> set[str]:
+    return {
+        f"{split}/{entry.name}"
+        for split in Split
+        for entry in _files(library / split)
+        if layout.SHARD_NAME.fullmatch(entry.name)
+    }
 
 
 def remove_garbage(folder: DatasetFolder, garbage: Garbage) -> Collected:
     """Remove it, versions before the shards they refer to; what cannot be removed now is left for later."""
     result = Collected()
     for number in garbage.versions:
-        _remove_version(folder.version(number), result)
+        _remove_version(folder, number, result)
     for path in garbage.shards:
         _remove(folder.shard(path), result)
-    for place in (folder.path, folder.library, *(folder.library / split for split in Split)):
+    for path in garbage.audio_shards:
+        _remove(folder.audio.shard(path), result)
+    libraries = (folder.library, folder.audio.library)
+    for place in (folder.path, *libraries, *(library / split for library in libraries for split in Split)):
         result.files += remove_temporaries(place)
     return result
 
 
-def _remove_version(home: Path, result: Collected) -> None:
+def _remove_version(folder: DatasetFolder, number: int, result: Collected) -> None:
     """Remove a version's own files, `current.json` first so that a half-removed one counts as incomplete."""
+    home = folder.version(number)
+    if is_pinned(folder, number):
+        return  # since a moment ago
     own = [home / name for name in (layout.CURRENT, layout.DATASET_DICT, layout.CARD, layout.GENRES)]
-    own += [home / layout.TRACKS, home / layout.LEDGER]
-    own += [home / split / name for split in Split for name in (layout.STATE, layout.INFO)]
+    own += [home / layout.TRACKS, home / layout.LEDGER, home / layout.PROVENANCE, home / layout.PINNED]
+    audio = home / layout.AUDIO
+    own += [audio / name for name in (layout.DATASET_DICT, layout.CARD)]
+    splits = [place / split for place in (home, audio) for split in Split]
+    own += [split / name for split in splits for name in (layout.STATE, layout.INFO)]
     for file in own:
         _remove(file, result)
-    for place in (*(home / split for split in Split), home):
+    for place in (*splits, audio, home):
         remove_temporaries(place)
         try:
             place.rmdir()

@@ -18,9 +18,20 @@ def split_fingerprint(edition: Edition, split: Split) -> str:
     """Digest the keys of a split's rows, in order, and the class names; 32 hex digits."""
     digest = hashlib.sha256()
     _feed(digest, ["melwatch rows", *edition.class_names])
+    if edition.columns:
+        _feed(digest, ["columns", *edition.columns])
     for track in tracks_of(edition.tracks, split):
         key = [track.audio_id, edition.recipe, track.windows, track.label, track.shown_path, track.split]
         _feed(digest, key)
+    return digest.hexdigest()[:32]
+
+
+def audio_fingerprint(edition: Edition, split: Split) -> str:
+    """Digest the rows of a split of the audio dataset, in order, and the class names; 32 hex digits."""
+    digest = hashlib.sha256()
+    _feed(digest, ["melwatch audio", edition.music_root, *edition.class_names])
+    for track in tracks_of(edition.tracks, split):
+        _feed(digest, [track.audio_id, track.label, track.path.hex()])
     return digest.hexdigest()[:32]
 
 
@@ -35,7 +46,8 @@ def content_digest(edition: Edition) -> str:
         [track.path.hex(), track.genre, track.tags.title, track.tags.artist, track.tags.album, track.sound.duration_s]
         for track in edition.tracks
     ]
-    return _combined([fingerprint(edition), edition.recipe_json, edition.pending, facts])
+    audio = [edition.music_root] if edition.music_root is not None else []
+    return _combined([fingerprint(edition), edition.recipe_json, edition.pending, facts, *audio])
 
 
 def tracks_of(tracks: Iterable[DatasetTrack], split: Split) -> list[DatasetTrack]:

@@ -21,31 +21,40 @@ if TYPE_CHECKING:
 def install(folder: DatasetFolder, number: int) -> int:
     """Make a whole version the current one; in this order every state in between opens."""
     home = folder.version(number)
-    states = {
-        folder.library / split / layout.STATE: _at_top(
-            (home / split / layout.STATE).read_bytes(), f"../{FROM_VERSION}{split}/"
-        )
-        for split in Split
-    }
-    infos = {folder.library / split / layout.INFO: (home / split / layout.INFO).read_bytes() for split in Split}
-    written = 0
-    if _features_change(infos):
-        for path in infos:
-            written += replace_file(path, layout.info_json(None))
-        order: list[Mapping[Path, bytes]] = [states, infos]
-    else:
-        order = [infos, states]
+    written = _install_splits(home, folder.library, f"../{FROM_VERSION}")
     rest = {
         folder.library / layout.CARD: _at_top((home / layout.CARD).read_bytes(), FROM_VERSION),
         folder.path / layout.GENRES: (home / layout.GENRES).read_bytes(),
         folder.library / layout.TRACKS: (home / layout.TRACKS).read_bytes(),
         folder.library / layout.DATASET_DICT: (home / layout.DATASET_DICT).read_bytes(),
-        folder.current: (home / layout.CURRENT).read_bytes(),
     }
-    for files in [*order, rest]:
-        for path, content in files.items():
-            written += replace_file(path, content)
-    return written
+    written += _replace(rest)
+    audio = home / layout.AUDIO
+    if audio.exists():
+        written += _install_splits(audio, folder.audio.library, layout.from_version_to_audio(folder))
+        written += _replace(
+            {folder.audio.library / name: (audio / name).read_bytes() for name in (layout.CARD, layout.DATASET_DICT)}
+        )
+    return written + _replace({folder.current: (home / layout.CURRENT).read_bytes()})
+
+
+def _install_splits(home: Path, library: Path, prefix: str) -> int:
+    """Put what describes the splits in place; `prefix` leads from a version's split to `library`."""
+    for split in Split:
+        (library / split).mkdir(parents=True, exist_ok=True)
+    states = {
+        library / split / layout.STATE: _at_top((home / split / layout.STATE).read_bytes(), f"{prefix}{split}/")
+        for split in Split
+    }
+    infos = {library / split / layout.INFO: (home / split / layout.INFO).read_bytes() for split in Split}
+    if not _features_change(infos):
+        return _replace(infos) + _replace(states)
+    written = _replace(dict.fromkeys(infos, layout.info_json(None)))
+    return written + _replace(states) + _replace(infos)
+
+
+def _replace(files: Mapping[Path, bytes]) -> int:
+    return sum(replace_file(path, content) for path, content in files.items())
 
 
 def _at_top(content: bytes, prefix: str) -> bytes:

@@ -20,6 +20,9 @@ CARD = "README.md"
 STATE = "state.json"
 INFO = "dataset_info.json"
 DATASET_DICT = "dataset_dict.json"
+PROVENANCE = "version.json"
+PINNED = "pinned"
+AUDIO = "audio"
 SHARD_NAME = re.compile(r"[0-9a-f]{32}\.arrow")
 FROM_VERSION = "../../"
 """Leads from `versions/N/` to `music_lib/`; shards of a version are named relative to it."""
@@ -37,6 +40,11 @@ class DatasetFolder:
     def library(self) -> Path:
         """The folder that `load_from_disk` opens."""
         return self.path / self.library_name
+
+    @property
+    def audio(self) -> DatasetFolder:
+        """The same for the audio dataset, which has no versions of its own."""
+        return DatasetFolder(self.path, f"{self.library_name}_audio")
 
     @property
     def current(self) -> Path:
@@ -107,6 +115,17 @@ def read_json(path: Path) -> dict[str, Any]:
     return said
 
 
+def read_provenance(folder: DatasetFolder, number: int) -> dict[str, Any]:
+    """Return what a version says of how it was made: recipe, libraries, configuration, counts, parent.
+
+    Empty where it does not say.
+    """
+    try:
+        return read_json(folder.version(number) / PROVENANCE)
+    except FileNotFoundError:
+        return {}
+
+
 def size_of(path: Path) -> int | None:
     """Return a file's size in bytes, or None where there is no such file."""
     try:
@@ -117,14 +136,35 @@ def size_of(path: Path) -> int | None:
 
 def shards_of_version(folder: DatasetFolder, number: int) -> set[str]:
     """Return the shards, `split/name`, that a version refers to."""
+    return _shards_named(folder.version(number))
+
+
+def audio_shards(folder: DatasetFolder, number: int) -> set[str]:
+    """Return the audio shards, `split/name`, that a version refers to."""
+    return _shards_named(folder.version(number) / AUDIO)
+
+
+def installed_audio_shards(folder: DatasetFolder) -> set[str]:
+    """Return the audio shards that the audio dataset consists of as it is."""
+    return _shards_named(folder.audio.library)
+
+
+def _shards_named(home: Path) -> set[str]:
     return {
         f"{state.parent.name}/{file['filename'].rsplit('/', 1)[-1]}"
-        for state in folder.version(number).glob(f"*/{STATE}")
+        for state in home.glob(f"*/{STATE}")
         for file in read_json(state)["_data_files"]
     }
 
 
-def state_json(shards: list[str], fingerprint: str, split: str, prefix: str) -> bytes:
+def from_version_to_audio(folder: DatasetFolder) -> str:
+    """Lead from `versions/N/audio/<split>/` to the folder of the audio dataset."""
+    return f"../../../../../{folder.audio.library.name}/"
+
+
+def state_json(
+    shards: list[str], fingerprint: str, split: str, prefix: str, format_type: str | None = "numpy"
+) -> bytes:
     """Return a split's `state.json`: all seven keys that `load_from_disk` asks for."""
     return _encoded(
         {
@@ -132,7 +172,7 @@ def state_json(shards: list[str], fingerprint: str, split: str, prefix: str) -> 
             "_fingerprint": fingerprint,
             "_format_columns": None,
             "_format_kwargs": {},
-            "_format_type": "numpy",
+            "_format_type": format_type,
             "_output_all_columns": False,
             "_split": split,
         }
@@ -144,8 +184,13 @@ def info_json(features: dict[str, Any] | None) -> bytes:
     return _encoded({"citation": "", "description": "", "features": features, "homepage": "", "license": ""})
 
 
-def current_json(said: dict[str, Any]) -> bytes:
-    """Return `current.json`."""
+def huggingface_metadata(features: dict[str, Any]) -> dict[bytes, bytes]:
+    """Return the metadata of an Arrow schema by which `datasets` knows the columns."""
+    return {b"huggingface": json.dumps({"info": {"features": features}}).encode()}
+
+
+def described_json(said: dict[str, Any]) -> bytes:
+    """Return `current.json`, or `version.json`."""
     return _encoded(said)
 
 

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from melwatch import filesystem
 from melwatch.dataset import arrow, card, layout, tables
+from melwatch.dataset.audio import refuse_foreign, write_audio
 from melwatch.dataset.fingerprint import content_digest, fingerprint, split_fingerprint, tracks_of
 from melwatch.dataset.install import install
 from melwatch.dataset.layout import FROM_VERSION, DatasetFolder
+from melwatch.dataset.provenance import provenance
 from melwatch.dataset.shards import write_shards
 from melwatch.disk import replace_file
 from melwatch.edition import Held, HeldSong, Published, ShardFacts, Split
@@ -36,6 +38,8 @@ def publish(path: Path, edition: Edition) -> Published:
     disk is full; then nothing has become visible to readers.
     """
     folder = DatasetFolder(path)
+    if edition.music_root is not None:
+        refuse_foreign(folder)
     for split in Split:
         (folder.library / split).mkdir(parents=True, exist_ok=True)
     shards = write_shards(folder, edition)
@@ -58,6 +62,7 @@ def held(folder: DatasetFolder, number: int) -> Held:
     return Held(
         number=number,
         said=layout.read_json(home / layout.CURRENT),
+        provenance=layout.read_provenance(folder, number),
         class_names=class_names,
         ledger=ledger,
         epoch=tables.read_epoch(home / layout.LEDGER),
@@ -87,7 +92,9 @@ def _write_version(folder: DatasetFolder, edition: Edition, shards: Sequence[Sha
         shutil.rmtree(home)
     for split in Split:
         (home / split).mkdir(parents=True)
-    files = _tables(edition, shards) | _descriptions(edition, shards)
+    files = _tables(edition, shards) | _descriptions(edition, shards) | write_audio(folder, edition)
+    for name in files:
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
     return sum(replace_file(home / name, content) for name, content in files.items())
 
 
@@ -103,7 +110,7 @@ def _seal_version(folder: DatasetFolder, edition: Edition) -> int:
         "pending": edition.pending,
         "published_at": edition.published_at,
     }
-    written = replace_file(folder.version(edition.number) / layout.CURRENT, layout.current_json(said))
+    written = replace_file(folder.version(edition.number) / layout.CURRENT, layout.described_json(said))
     filesystem.sync_folder(folder.versions)
     return written
 
@@ -124,11 +131,12 @@ def _tables(edition: Edition, shards: Sequence[Shard]) -> dict[str, bytes]:
 def _descriptions(edition: Edition, shards: Sequence[Shard]) -> dict[str, bytes]:
     names = {split: [shard.facts.name for shard in shards if shard.facts.split == split] for split in Split}
     sizes = {split: sum(shard.facts.bytes for shard in shards if shard.facts.split == split) for split in Split}
-    info = layout.info_json(arrow.features(edition.shape, edition.class_names))
+    info = layout.info_json(arrow.features(edition.form))
     files = {
         layout.CARD: card.card(edition, names, sizes, FROM_VERSION),
         layout.GENRES: layout.genres_json(list(edition.class_names)),
         layout.DATASET_DICT: layout.dataset_dict_json(list(Split)),
+        layout.PROVENANCE: layout.described_json(provenance(edition)),
     }
     for split in Split:
         digest = split_fingerprint(edition, split)
@@ -140,7 +148,7 @@ def _descriptions(edition: Edition, shards: Sequence[Shard]) -> dict[str, bytes]
 def _check(folder: DatasetFolder, edition: Edition, shards: Sequence[Shard]) -> None:
     """Open the new version from disk and hold it against the edition; raises `StoreError`."""
     _check_tracks(edition)
-    expected = arrow.schema(edition.shape, edition.class_names)
+    expected = arrow.schema(edition.form)
     for shard in shards:
         path = folder.shard(shard.facts.path)
         if shard.is_new:

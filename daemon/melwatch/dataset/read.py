@@ -11,6 +11,7 @@ import platformdirs
 
 from melwatch.dataset import layout
 from melwatch.dataset.layout import DatasetFolder
+from melwatch.dataset.pins import require_version
 from melwatch.disk import replace_file
 from melwatch.edition import Split
 from melwatch.errors import ConfigError, DegradedError
@@ -24,7 +25,7 @@ def current_version(path: str | os.PathLike[str]) -> int:
 
     Raises `ConfigError` where nothing is published there.
     """
-    return int(_current(_folder_of(Path(path)))["version"])
+    return int(_current(folder_of(Path(path)))["version"])
 
 
 def load(
@@ -43,12 +44,10 @@ def load(
     """
     import datasets
 
-    folder = _folder_of(Path(path))
+    folder = folder_of(Path(path))
     number = int(_current(folder)["version"]) if version is None else version
     home = folder.version(number)
-    if not folder.is_complete(number):
-        known = ", ".join(map(str, folder.version_numbers()))
-        raise ConfigError(f"There is no version {number} in {folder.path}", f"There are: {known}")
+    require_version(folder, number)
     said = layout.read_json(home / layout.CURRENT)
     if require_complete and not said["complete"]:
         raise DegradedError(f"Version {number} is not complete: {said['pending']} tracks are pending")
@@ -66,14 +65,15 @@ def rows_of_track(path: str | os.PathLike[str], shown_path: str) -> tuple[str, i
     """
     from melwatch.dataset.tables import read_tracks
 
-    folder = _folder_of(Path(path))
+    folder = folder_of(Path(path))
     for row in read_tracks(folder.version(current_version(path)) / layout.TRACKS):
         if row["path"] == shown_path:
             return row["split"], row["row"], row["windows"]
     raise ConfigError(f"{shown_path} is not in the dataset", "`melwatch why FILE` tells the reason.")
 
 
-def _folder_of(path: Path) -> DatasetFolder:
+def folder_of(path: Path) -> DatasetFolder:
+    """Return the dataset of a folder that is `<dataset>` or the `music_lib` in it."""
     path = path.expanduser().absolute()
     is_library = (path / layout.CURRENT).exists()
     return DatasetFolder(path.parent, path.name) if is_library else DatasetFolder(path)

@@ -60,7 +60,7 @@ def write_shards(folder: DatasetFolder, edition: Edition) -> list[Shard]:
 
     Raises `SpectrogramLostError` where a song's spectrograms are not what the manifest says.
     """
-    schema = arrow.schema(edition.shape, edition.class_names)
+    schema = arrow.schema(edition.form)
 
     def make(job: _Job) -> Shard:
         if job.segment.name is not None:
@@ -97,12 +97,12 @@ def _key(track: DatasetTrack) -> Key:
 
 
 def _existing(folder: DatasetFolder, edition: Edition) -> dict[Split, dict[str, list[Key]]]:
-    """Return what the current version's shards hold, where they can serve this edition too."""
+    """Return what the shards hold of the newest version whose rows have this edition's form."""
     existing: dict[Split, dict[str, list[Key]]] = {split: {} for split in Split}
-    current = layout.read_current(folder)
-    if current is None or current["recipe"] != edition.recipe:
+    number = _alike(folder, edition)
+    if number is None:
         return existing
-    for row in tables.read_tracks(folder.version(current["version"]) / layout.TRACKS):
+    for row in tables.read_tracks(folder.version(number) / layout.TRACKS):
         key = (row["path"], row["audio_id"], row["label"], row["checksum"])
         existing[Split(row["split"])].setdefault(f"{row['split']}/{row['shard']}", []).append(key)
     return {
@@ -111,19 +111,28 @@ def _existing(folder: DatasetFolder, edition: Edition) -> dict[Split, dict[str, 
     }
 
 
+def _alike(folder: DatasetFolder, edition: Edition) -> int | None:
+    """Return the newest version by the same recipe and with the same columns, if any is kept."""
+    for number in reversed(folder.version_numbers()):
+        if number < edition.number and folder.is_complete(number):
+            said = layout.read_provenance(folder, number)
+            if (said.get("recipe_id"), said.get("columns")) == (edition.recipe, list(edition.columns)):
+                return number
+    return None
+
+
 def _batches(
     folder: DatasetFolder, edition: Edition, tracks: Sequence[DatasetTrack], schema: pa.Schema
 ) -> Iterator[pa.RecordBatch]:
-    frames, bins = edition.shape
     readers: dict[str, arrow.ShardReader] = {}
     lost = []
     for track in tracks:
-        size = track.windows * frames * bins * 4
+        size = edition.form.bytes_of(track.windows)
         block = _block(folder, track, readers)[:size]
         if len(block) != size or arrow.checksum(block) != track.checksum:
             lost.append(track.audio_id)
         elif not lost:
-            yield arrow.track_batch(block, track, edition.shape, schema)
+            yield arrow.track_batch(block, track, edition.form, schema)
     if lost:
         raise SpectrogramLostError(lost)
 

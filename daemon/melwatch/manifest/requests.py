@@ -25,6 +25,7 @@ class Ask(StrEnum):
     ACCEPT_DELETIONS = "accept-deletions"
     ACCEPT_ROOT = "accept-root"
     NEW_EPOCH = "new-epoch"
+    ACCEPT_RECIPE = "accept-recipe"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

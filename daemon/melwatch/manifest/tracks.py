@@ -18,16 +18,20 @@ if TYPE_CHECKING:
 _STAMP = "size, mtime_ns, changed_ns, inode"
 
 
-def known_files(db: sqlite3.Connection, recipe: RecipeId) -> list[KnownFile]:
-    """Return every track on record, in path order, with whether its work is done."""
+def known_files(db: sqlite3.Connection, recipe: RecipeId, *, is_past: bool = False) -> list[KnownFile]:
+    """Return every track on record, in path order, with whether its work is done.
+
+    By a recipe that `is_past` nothing more can be made, so that all is done once it is known which song it is.
+    """
     rows = db.execute(
         f"""SELECT path, {_STAMP}, read_ns, track.audio_id,
-                   (s.audio_id IS NOT NULL OR f.audio_id IS NOT NULL) AS is_done
+                   (s.audio_id IS NOT NULL OR f.audio_id IS NOT NULL
+                    OR (:is_past AND track.audio_id IS NOT NULL)) AS is_done
             FROM track
             LEFT JOIN spectrogram s ON s.audio_id = track.audio_id AND s.recipe = :recipe
             LEFT JOIN failure f ON f.audio_id = track.audio_id AND f.recipe = :recipe
             ORDER BY path""",  # noqa: S608  column names of our own
-        {"recipe": recipe},
+        {"recipe": recipe, "is_past": is_past},
     )
     return [
         KnownFile(path=RelPath(row["path"]), stamp=_stamp(row), read_ns=row["read_ns"], is_done=bool(row["is_done"]))

@@ -11,10 +11,9 @@ from melwatch.manifest.database import writing
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from melwatch.edition import Held, Published, ShardFacts
-    from melwatch.track import RecipeId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +73,9 @@ def take_over(db: sqlite3.Connection, held: Held) -> None:
         if held.epoch is not None and epochs.current_epoch(db) is None:
             epochs.begin_epoch(db, held.epoch.name, held.epoch.group_by, version.published_at)
         _insert_version(db, version)
+        if "recipe" in held.provenance:
+            text = json.dumps(held.provenance["recipe"], sort_keys=True, separators=(",", ":"))
+            db.execute("INSERT OR IGNORE INTO recipe VALUES (?, ?)", (version.recipe, text))
         _insert_shards(db, held.shards)
         on_disk = {shard.path for shard in held.shards}
         db.executemany(
@@ -119,13 +121,10 @@ def shard_sizes(db: sqlite3.Connection) -> dict[str, int]:
     return {row["path"]: row["bytes"] for row in db.execute("SELECT * FROM shard")}
 
 
-def needed_shards(db: sqlite3.Connection, recipe: RecipeId) -> set[str]:
-    """Return the shards that hold work on songs of the library by this recipe."""
-    rows = db.execute(
-        "SELECT DISTINCT shard FROM spectrogram JOIN track USING (audio_id) WHERE shard IS NOT NULL AND recipe = ?",
-        (recipe,),
-    )
-    return {row[0] for row in rows}
+def needed_shards(db: sqlite3.Connection, recipes: Collection[str]) -> set[str]:
+    """Return the shards that hold work on songs of the library by these recipes."""
+    rows = db.execute("SELECT DISTINCT shard, recipe FROM spectrogram JOIN track USING (audio_id) WHERE shard NOTNULL")
+    return {row["shard"] for row in rows if row["recipe"] in recipes}
 
 
 def record_pass(db: sqlite3.Connection, started_at: str, seconds: float, report: dict[str, Any]) -> None:

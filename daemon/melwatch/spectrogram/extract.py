@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extracted:
-    """A song's spectrograms, (windows, frames, bins) float32, normalised, and what was heard."""
+    """A song's spectrograms, (windows, frames, bins) of the recipe's dtype, normalised, and what was heard."""
 
-    values: NDArray[np.float32]
+    values: NDArray[np.floating]
     sound: Sound
 
 
@@ -38,4 +38,5 @@ def extract(source: AudioSource, recipe: Recipe) -> Extracted:
         window_samples=policy.window_samples(recipe.sampling_rate_hz),
         starts=policy.starts,
     )
-    return Extracted(values=log_mel(decoded.windows, recipe), sound=decoded.sound)
+    values = log_mel(decoded.windows, recipe).astype(recipe.dtype, copy=False)
+    return Extracted(values=values, sound=decoded.sound)

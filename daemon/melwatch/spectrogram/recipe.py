@@ -14,7 +14,7 @@ import subprocess
 import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from melwatch.defaults import DEFAULT_MODEL
 from melwatch.errors import ConfigError, ConfigProblem
@@ -88,8 +88,18 @@ class Recipe:
 
     @property
     def bytes_per_track(self) -> int:
-        """Bytes of all the spectrograms of one track, float32."""
-        return self.windows.per_track * self.max_frames * self.mel_bins * 4
+        """Bytes of all the spectrograms of one track."""
+        return self.windows.per_track * self.max_frames * self.mel_bins * (2 if self.dtype == "float16" else 4)
+
+    @property
+    def is_past(self) -> bool:
+        """Whether it is of an older front end, so that nothing more can be made by it."""
+        return self.front_end_revision != FRONT_END_REVISION
+
+    def starts_s(self, duration_s: float) -> tuple[float, ...]:
+        """Where the windows of a song begin, in seconds, given its length at the recipe's sampling rate."""
+        samples = round(duration_s * self.sampling_rate_hz)
+        return tuple(start / self.sampling_rate_hz for start in self.windows.starts(samples))
 
     def to_json(self) -> str:
         """Canonical: keys sorted, no blanks, so that equal recipes are equal strings."""
@@ -98,8 +108,17 @@ class Recipe:
     @classmethod
     def from_json(cls, text: str) -> Recipe:
         """Give back the recipe that `to_json` wrote, with the revision it was written under."""
-        values = json.loads(text)
+        return cls.of_values(json.loads(text))
+
+    @classmethod
+    def of_values(cls, values: Mapping[str, Any]) -> Recipe:
+        """Give back the recipe whose JSON holds these values."""
         return cls(**{**values, "windows": WindowPolicy(**values["windows"])})
+
+    def facts(self) -> dict[str, object]:
+        """Return everything that it says, by name."""
+        values = asdict(self)
+        return {**values.pop("windows"), **values}
 
     @classmethod
     def load(

@@ -29,8 +29,8 @@ def spool_file(spool: Path, audio_id: AudioId, recipe: RecipeId) -> Path:
     return spool / f"{audio_id}.{recipe}"
 
 
-def write_spool(file: Path, values: NDArray[np.float32], sound: Sound) -> Made:
-    """Put spectrograms, (windows, frames, bins) float32, into the spool."""
+def write_spool(file: Path, values: NDArray[np.floating], sound: Sound) -> Made:
+    """Put spectrograms, (windows, frames, bins), into the spool."""
     numbers = values.data.cast("B")
     made = Made(windows=len(values), checksum=xxhash.xxh3_128(numbers).hexdigest(), sound=sound)
     with replacing(file, durable=False) as out:

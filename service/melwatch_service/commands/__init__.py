@@ -13,6 +13,7 @@ for _name in (
     "service",
     "setup",
     "looking",
+    "history",
     "control",
     "splits",
     "adopting",

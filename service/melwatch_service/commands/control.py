@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from melwatch import status
+from melwatch import renewal, status
 from melwatch.assemble import has_manifest, open_for_mending, open_for_reading, open_to_ask
 from melwatch.durations import seconds_of
 from melwatch.errors import ConfigError, DegradedError, LockedError
 from melwatch.look import accept_root
-from melwatch.manifest import requests, tracks
+from melwatch.manifest import recipes, requests, tracks, versions
 from melwatch.manifest.requests import Ask
 from melwatch.track import RelPath
 from melwatch_service.commands.app import Given, command, utc_now
@@ -101,6 +101,29 @@ def accept_the_root(given: Given) -> None:
     with open_for_mending(shop, utc_now()) as db:
         accept_root(db)
     tell(["The next `melwatch sync` takes what lies at the music root for the library."])
+
+
+@command("accept-recipe")
+def accept_recipe(given: Given) -> None:
+    """Confirm that the configured recipe replaces that of the dataset.
+
+    All songs are then extracted once more in the background, while the old version stays current.
+    """
+    shop = given.workshop()
+    with open_for_reading(shop) as db:
+        change = renewal.find_change(shop, db)
+        last = versions.last_pass(db) or {}
+    if change is None:
+        tell(["The dataset has the configured recipe; there is nothing to accept."])
+        return
+    tell([f"{change.sentence()}."])
+    if told_by_daemon(shop, Ask.ACCEPT_RECIPE, shop.recipe.id):
+        if (last.get("recipe_change") or {}).get("wanted") != shop.recipe.id:
+            tell(["The running melwatch may still have its former configuration; it takes the new one when restarted."])
+        return
+    with open_for_mending(shop, utc_now()) as db:
+        recipes.accept(db, shop.recipe.id)
+    tell(["The next `melwatch sync` extracts them; the old version stays current until all are done."])
 
 
 def told_by_daemon(shop: Workshop, kind: Ask, argument: str = "") -> bool:

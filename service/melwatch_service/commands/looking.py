@@ -1,4 +1,4 @@
-"""Commands that tell and change nothing: status, why, failures, missing, versions."""
+"""Commands that tell and change nothing: status, why, failures, missing."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from melwatch import publication, status
 from melwatch.assemble import open_for_reading
 from melwatch.compose import DUPLICATE, IN_DATASET
 from melwatch.library.rules import Reason
-from melwatch.manifest import tracks, versions
+from melwatch.manifest import tracks
 from melwatch.names import display, printable
+from melwatch.renewal import find_change, in_force, workshop_in_force
 from melwatch_service.commands.app import Given, command
 from melwatch_service.tell import balance_lines, sentence_of, tell
 
@@ -86,6 +87,8 @@ def status_lines(facts: dict[str, Any]) -> list[str]:
             f"{counts['excluded']:,} excluded"
         ),
     ]
+    if facts["recipe_change"] is not None and facts["recipe_change"]["is_accepted"]:
+        lines.append(f"Recipe   {facts['recipe_change']['sentence']}")
     lines += [f"  {number:>6,}  {printable(genre)}" for genre, number in facts["genres"].items()]
     lines += [f"  {number:>6,}  {printable(genre)} (too few)" for genre, number in facts["waiting"].items()]
     last = facts["last_pass"]
@@ -126,6 +129,9 @@ def failures(given: Given, *, as_json: AsJson = False) -> None:
     """List the tracks that something is wrong with, and what."""
     shop = given.workshop()
     with open_for_reading(shop) as db:
+        change = find_change(shop, db)
+        if change is None or not change.is_accepted:
+            shop = in_force(shop, change)  # otherwise what fails by the new recipe is of interest
         records = [record for record in tracks.track_records(db, shop.recipe.id) if status.is_failure(record)]
         partial = [
             record for record in tracks.track_records(db, shop.recipe.id) if record.sound and record.sound.is_partial
@@ -160,6 +166,7 @@ def missing(
     """List every audio file that is not in the dataset, with its reason."""
     shop = given.workshop()
     with open_for_reading(shop) as db:
+        shop = workshop_in_force(shop, db)
         composition = publication.compose_version(shop, db, list(tracks.track_records(db, shop.recipe.id)))
         noted = {
             path: reason for path, reason in tracks.left_out(db).items()
@@ -176,29 +183,6 @@ def missing(
     tell(f"{printable(path)}: {sentence}" for path, _, sentence in rows)
     duplicates = sum(reason == DUPLICATE for _, reason, _ in rows)
     tell([f"{len(rows):,} left out, {duplicates:,} of them duplicates of songs in the dataset."])
-
-
-@command("versions")
-def show_versions(given: Given, *, as_json: AsJson = False) -> None:
-    """List the published versions that are still on disk, newest first."""
-    shop = given.workshop()
-    with open_for_reading(shop) as db:
-        known = versions.all_versions(db)
-    rows = [
-        {
-            "version": version.number, "published_at": version.published_at, "tracks": version.tracks,
-            "fingerprint": version.fingerprint, "recipe": version.recipe, "complete": version.complete,
-        }
-        for version in known
-    ]  # fmt: skip
-    if as_json:
-        print_json(rows)
-        return
-    tell(
-        f"{row['version']:>6}  {row['published_at']}  {row['tracks']:>7,} tracks  {row['fingerprint']}"
-        + ("" if row["complete"] else "  incomplete")
-        for row in rows
-    )
 
 
 def print_json(value: object) -> None:

@@ -13,6 +13,7 @@ from melwatch.intake import estimate_work, likely_new
 from melwatch.look import remembered_root, scan_root
 from melwatch.manifest import tracks
 from melwatch.plan import make_plan
+from melwatch.renewal import HINT, find_change, in_force
 from melwatch_service.commands.app import Given, command, utc_now
 from melwatch_service.progress import progress_for_console
 from melwatch_service.tell import pass_lines, plan_lines, tell
@@ -45,6 +46,8 @@ def run_one_pass(shop: Workshop) -> None:
     with progress_for_console() as progress, open_pipeline(shop, progress, utc_now()) as pipeline:
         report = pipeline.run_pass(utc_now()).report
     tell(pass_lines(report, shop.folder.library, time.monotonic() - started))
+    if report.recipe_waits is not None:
+        raise DegradedError(f"{report.held or ''}. {report.recipe_waits}".removeprefix(". "), f"{HINT}.")
     if report.held is not None:
         raise DegradedError(report.held, "Nothing is removed. If it is meant, run `melwatch accept-deletions`.")
 
@@ -56,7 +59,10 @@ def _rehearsal(shop: Workshop) -> list[str]:
         plan = make_plan([], seen.seen, seen.unverified)
         return plan_lines(plan, estimate_work(shop, likely_new(plan, plan.to_read, []), None))
     with open_for_reading(shop) as db:
-        known = tracks.known_files(db, shop.recipe.id)
+        change = find_change(shop, db)
+        shop = in_force(shop, change)
+        known = tracks.known_files(db, shop.recipe.id, is_past=shop.recipe.is_past)
         seen, _ = scan_root(shop, known, remembered_root(db))
         plan = make_plan(known, seen.seen, seen.unverified)
-        return plan_lines(plan, estimate_work(shop, likely_new(plan, plan.to_read, known), db))
+        lines = plan_lines(plan, estimate_work(shop, likely_new(plan, plan.to_read, known), db))
+        return lines if change is None else [*lines, f"{change.sentence()}."]

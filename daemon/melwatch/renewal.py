@@ -1,0 +1,180 @@
+"""A change of the recipe: a person accepts it, all songs are extracted once more, then the dataset changes over.
+
+Until then the dataset stays on its own recipe, by which new songs are taken in too; where that is
+one of an older front end, by which nothing can be made any more, new songs wait.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from melwatch.dataset import layout
+from melwatch.estimate import SECONDS_PER_SONG, check_space, spoken_time
+from melwatch.extraction import extract_all, seconds_per_song
+from melwatch.ingest import Setup
+from melwatch.manifest import recipes, tracks, versions
+from melwatch.spectrogram.recipe import Recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from sqlite3 import Connection
+    from threading import Event
+
+    from melwatch.progress import Progress
+    from melwatch.track import SeenFile
+    from melwatch.workshop import Workshop
+
+_STRETCH_S = 60.0
+"""How long the daemon goes on before it looks at the library again."""
+_FEWEST = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipeChange:
+    """The dataset's recipe and the one that is configured instead, and what it takes to change over."""
+
+    published: Recipe
+    wanted: Recipe
+    is_accepted: bool
+    songs: int
+    left: int
+    left_hours: float
+    seconds: float
+    failing: int = 0
+    is_too_lossy: bool = False
+    """Whether more songs fail by the new recipe than may vanish from the dataset at once."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the dataset can change over."""
+        return self.is_accepted and not self.left and not self.is_too_lossy
+
+    @property
+    def left_bytes(self) -> int:
+        """Bytes of the spectrograms that are still to be made."""
+        return self.left * self.wanted.bytes_per_track
+
+    def sentence(self) -> str:
+        """Say it to the user."""
+        if self.is_accepted and self.is_too_lossy:
+            return (
+                f"{self.failing:,} of {self.songs:,} songs fail by the new recipe, so the dataset stays on the old "
+                "one; see `melwatch failures` and deletions.max_fraction"
+            )
+        if self.is_accepted:
+            return f"Re-extracting by the new recipe: {self.songs - self.left:,} of {self.songs:,} songs are done"
+        return (
+            f"The configured recipe is not that of the dataset ({self._differences()}): {self.left:,} of "
+            f"{self.songs:,} songs would be extracted again, {self.left_hours:,.1f} hours of music, in about "
+            f"{spoken_time(self.seconds)}, which takes {self.left_bytes / 1e9:,.2f} GB beside the old ones"
+        )
+
+    def _differences(self) -> str:
+        """Name what differs, old and new."""
+        old, new = self.published.facts(), self.wanted.facts()
+        return ", ".join(f"{name} {old.get(name)} -> {new[name]}" for name in new if old.get(name) != new[name])
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `status --json` and the report of a pass say."""
+        return {
+            "published": self.published.id,
+            "wanted": self.wanted.id,
+            "is_accepted": self.is_accepted,
+            "songs": self.songs,
+            "left": self.left,
+            "failing": self.failing,
+            "left_hours": round(self.left_hours, 2),
+            "left_gb": round(self.left_bytes / 1e9, 3),
+            "sentence": self.sentence(),
+        }
+
+
+HINT = "The dataset stays as it is; if it is meant, run `melwatch accept-recipe`"
+
+
+def find_change(shop: Workshop, db: Connection) -> RecipeChange | None:
+    """Return the change that the configuration asks for, if any; without a published version there is none."""
+    current = versions.newest_version(db)
+    if current is None or current.recipe == shop.recipe.id:
+        return None
+    text = recipes.recipe_json(db, current.recipe)
+    if text is None:
+        return None
+    published = Recipe.from_json(text)
+    unmade = recipes.count_unmade(db, shop.recipe.id, published.id)
+    limits = shop.config.deletions
+    return RecipeChange(
+        published=published,
+        wanted=shop.recipe,
+        is_accepted=recipes.accepted(db) == shop.recipe.id,
+        songs=unmade.songs,
+        left=unmade.left,
+        left_hours=unmade.left_s / 3600,
+        seconds=unmade.left * (seconds_per_song(db) or SECONDS_PER_SONG) / shop.config.workers.processes,
+        failing=unmade.failing,
+        is_too_lossy=unmade.failing > limits.max_tracks and unmade.failing > limits.max_fraction * unmade.songs,
+    )
+
+
+def in_force(shop: Workshop, change: RecipeChange | None) -> Workshop:
+    """Return the workshop with the recipe by which the dataset is made for now."""
+    return shop if change is None or change.is_ready else replace(shop, recipe=change.published)
+
+
+def workshop_in_force(shop: Workshop, db: Connection) -> Workshop:
+    """Return the workshop with the dataset's own recipe, whichever is configured."""
+    return in_force(shop, find_change(shop, db))
+
+
+def note(shop: Workshop, db: Connection) -> None:
+    """Remember the configured recipe and that of the dataset, and forget a change that was called off."""
+    recipes.note_recipe(db, shop.recipe.id, shop.recipe.to_json())
+    current = versions.newest_version(db)
+    if current is None:
+        return
+    if recipes.recipe_json(db, current.recipe) is None:
+        said = layout.read_provenance(shop.folder, current.number).get("recipe")
+        if said is not None:
+            recipe = Recipe.of_values(said)
+            recipes.note_recipe(db, recipe.id, recipe.to_json())
+    accepted = recipes.accepted(db)
+    if accepted is not None and current.recipe == shop.recipe.id:
+        recipes.forget_accepted(db)
+
+
+def renew(
+    shop: Workshop,
+    db: Connection,
+    change: RecipeChange,
+    progress: Progress,
+    now: datetime,
+    halt: Event,
+    *,
+    is_patient: bool,
+) -> tuple[int, bool]:
+    """Extract songs by the configured recipe, all or, if `is_patient`, for about a minute.
+
+    Return how many were made, and whether to go on at once: songs whose file cannot be read now are
+    tried once a pass, and the change waits for them.
+
+    Raises `DegradedError` where there is no space for all of them.
+    """
+    readable, unreadable = recipes.unmade_files(db, shop.recipe.id, change.published.id)
+    files: Sequence[SeenFile] = readable or unreadable
+    if not files:
+        return 0, False
+    check_space(change.left_bytes, shop.state.spool, shop.folder.path)
+    if is_patient:
+        pace_s = seconds_per_song(db) or SECONDS_PER_SONG
+        files = files[: max(_FEWEST, int(_STRETCH_S * shop.config.workers.processes / pace_s))]
+    setup = Setup(
+        root=shop.root,
+        spool=shop.state.spool,
+        recipe=shop.recipe,
+        ready=frozenset(tracks.ready_audio(db, shop.recipe.id)),
+        memory_mb=shop.config.workers.memory_mb,
+    )
+    tally = extract_all(db, files, setup, shop.config.workers, progress, now, halt)
+    return len(tally.extracted), bool(recipes.unmade_files(db, shop.recipe.id, change.published.id)[0])

@@ -1,0 +1,99 @@
+"""A version as a folder of its own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from datasets import DatasetDict, load_dataset, load_from_disk
+
+import melwatch
+from editions import Press, songs
+from melwatch.dataset.export import export
+from melwatch.dataset.install import install
+from melwatch.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FORMS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "all": {"dtype": "float16", "columns": ("track_id", "window", "start_s")},
+}
+
+
+def values(opened: DatasetDict) -> dict[str, list[dict[str, Any]]]:
+    """Return every row as plain values."""
+    return {split: part.with_format(None).to_list() for split, part in opened.items()}
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_an_export_equals_the_version_row_for_row(tmp_path: Path, form: dict[str, Any]) -> None:
+    """Rows, order, features, format and fingerprint are the version's, whatever was published since."""
+    press = Press(place=tmp_path)
+    press.publish(songs(80), **form)
+    press.publish(songs(90, ("Jazz", "Rock", "Soul")))
+    version = melwatch.load(press.folder.path, version=1)
+    expected = values(version)
+    export(press.folder, 1, tmp_path / "out" / "copy", file_bytes=2_000)
+    features = {split: part.features for split, part in version.items()}
+    prints = {split: part._fingerprint for split, part in version.items()}
+    del version
+    shutil.rmtree(press.folder.path)
+
+    copy = load_from_disk(str(tmp_path / "out" / "copy"))
+
+    assert isinstance(copy, DatasetDict)
+    assert values(copy) == expected
+    assert {split: part.features for split, part in copy.items()} == features
+    assert {split: part._fingerprint for split, part in copy.items()} == prints
+    assert copy["train"].format["type"] == "numpy"
+
+
+def test_an_export_has_the_files_of_save_to_disk(tmp_path: Path) -> None:
+    """The same names, in the same folders, with the same keys."""
+    press = Press(place=tmp_path)
+    press.publish(songs(12))
+    export(press.folder, 1, tmp_path / "ours")
+    melwatch.load(press.folder.path).save_to_disk(str(tmp_path / "theirs"))
+
+    def files(folder: Path) -> set[str]:
+        return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+    assert files(tmp_path / "ours") == files(tmp_path / "theirs")
+    for name in ("train/state.json", "train/dataset_info.json"):
+        ours, theirs = (json.loads((tmp_path / side / name).read_text()) for side in ("ours", "theirs"))
+        assert ours.keys() >= theirs.keys() - {"builder_name", "config_name", "dataset_name", "version", "splits"}
+
+
+def test_an_export_has_the_class_names_of_its_version_everywhere(tmp_path: Path) -> None:
+    """A class that came after a shard was written is named in the copy's shards too."""
+    press = Press(place=tmp_path)
+    press.publish(songs(12))
+    press.publish([*songs(12), *songs(15, ("Soul",))[12:]])
+    export(press.folder, 2, tmp_path / "copy")
+
+    files = {split: [str(file) for file in (tmp_path / "copy" / split).glob("*.arrow")] for split in ("train", "test")}
+
+    assert load_dataset("arrow", data_files=files)["train"].features["labels"].names == ["Jazz", "Rock", "Soul"]
+
+
+def test_an_empty_folder_is_taken_and_anything_else_is_refused(tmp_path: Path) -> None:
+    """Nothing of the person's own is written over, and after a refusal nothing is left behind."""
+    press = Press(place=tmp_path / "press")
+    press.publish(songs(6))
+    install(press.folder, 1)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("mine")
+
+    export(press.folder, 1, tmp_path / "empty")
+    with pytest.raises(ConfigError, match="exists already"):
+        export(press.folder, 1, tmp_path / "full")
+    with pytest.raises(ConfigError, match="no version 5"):
+        export(press.folder, 5, tmp_path / "none")
+
+    assert len(load_from_disk(str(tmp_path / "empty"))["train"]) > 0
+    assert {path.name for path in tmp_path.iterdir()} == {"press", "empty", "full"}

@@ -1,0 +1,235 @@
+"""A changed recipe: it asks, then goes on in the background, and the dataset changes over as a whole."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import melwatch
+from building import library, songs, tone
+from daemons import running
+from melwatch import renewal, status
+from melwatch.assemble import open_for_reading, open_pipeline
+from melwatch.errors import TrackError
+from melwatch.manifest import recipes, tracks
+from melwatch.manifest.database import writing
+from melwatch.progress import Unwatched
+from melwatch.spectrogram import recipe
+from running import Rig, files_below
+from workshops import workshop
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from melwatch.pipeline import Passed
+    from melwatch.workshop import Workshop
+
+HALF = {"MELWATCH_DATASET__DTYPE": "float16"}
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Rig:
+    """A synced library of two genres."""
+    rig = Rig.at(tmp_path)
+    library(rig.music, {"Rock": songs(7), "Jazz": songs(6, first=20)})
+    rig.sync()
+    return rig
+
+
+def changed(rig: Rig, environment: dict[str, str] = HALF) -> Rig:
+    """Return the same folders with another configuration."""
+    return Rig(rig.music, rig.dataset, rig.state, environment)
+
+
+def test_a_changed_recipe_waits_for_a_person(rig: Rig) -> None:
+    """Nothing is extracted by it; songs, hours and size are named; new songs are taken by the old one."""
+    other, before = changed(rig), rig.current()
+    files = files_below(rig.dataset)
+    other.run("sync", expect=1)
+    said = other.status()
+    assert said["state"] == "needs_confirmation"
+    assert "dtype float32 -> float16" in said["sentence"]
+    assert "13 of 13 songs" in said["sentence"]
+    assert "hours" in said["sentence"]
+    assert "GB" in said["sentence"]
+    assert said["recipe_change"]["songs"] == said["recipe_change"]["left"] == 13
+    assert said["last_pass"]["extracted"] == 0
+    assert files_below(rig.dataset) == files
+
+    (rig.music / "Rock" / "new.mp3").write_bytes(tone(900))
+    other.run("sync", expect=1)
+    now = rig.current()
+    assert (now["version"], now["recipe"], now["complete"]) == (before["version"] + 1, before["recipe"], True)
+    assert "needs" not in changed(rig, {}).status()["state"]
+
+
+def test_once_accepted_all_is_extracted_again_and_switching_back_costs_nothing(rig: Rig) -> None:
+    """The new version has the new numbers in the same splits; going back extracts nothing and writes no shard."""
+    other, before, rows = changed(rig), rig.current(), rig.rows_and_splits()
+    assert "13 songs" in other.run("accept-recipe")
+    assert other.sync()["last_pass"]["extracted"] == 13
+    assert other.status()["recipe_change"] is None
+    assert rig.current()["recipe"] != before["recipe"]
+    for key, (genre, split, _) in rig.rows_and_splits().items():
+        assert rows[key][:2] == (genre, split)
+    assert melwatch.load(rig.dataset, version=1)["train"].features["input_values"].dtype == "float32"
+    assert melwatch.load(rig.dataset)["train"].features["input_values"].dtype == "float16"
+
+    shards = {name for name in files_below(rig.dataset) if name.endswith(".arrow")}
+    rig.run("sync", expect=1)
+    assert "0 of 13 songs" in rig.run("accept-recipe")
+    assert rig.sync()["last_pass"]["extracted"] == 0
+    assert rig.current()["fingerprint"] == before["fingerprint"]
+    assert rig.rows_and_splits() == rows
+    assert {name for name in files_below(rig.dataset) if name.endswith(".arrow")} == shards
+
+
+def test_a_change_that_is_called_off_asks_again(rig: Rig) -> None:
+    """Accepting is for this one change: after going back to the old recipe it is forgotten."""
+    other = changed(rig)
+    other.run("accept-recipe")
+    rig.sync()
+    other.run("sync", expect=1)
+    assert "nothing to accept" in rig.run("accept-recipe")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_change_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:
+    """Until the end the old version is current and whole; at the end all is as if made by the new recipe at once."""
+    rig = Rig.at(tmp_path)
+    library(
+        rig.music, {f"Genre {g}": {f"{n:02}.mp3": tone(100 + 40 * g + n, 30.0) for n in range(20)} for g in range(2)}
+    )
+    rig.sync()
+    before, other = rig.current(), changed(rig)
+    other.run("accept-recipe")
+    for kill_s in (0.6, 0.9, 1.2, 1.5, 2.0, 2.5):
+        process = subprocess.Popen(
+            other.command("sync"), start_new_session=True, env={**os.environ, **HALF},
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            process.wait(kill_s)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        now = rig.current()
+        assert now == before or now["recipe"] != before["recipe"]
+        assert len({path for part in melwatch.load(rig.dataset).values() for path in part["paths"]}) == 40
+    other.sync()
+    fresh = Rig(rig.music, tmp_path / "fresh", tmp_path / "fresh state", HALF)
+    fresh.sync()
+    assert rig.rows() == fresh.rows()
+    assert rig.current()["fingerprint"] == fresh.current()["fingerprint"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_daemon_asks_and_goes_on_in_the_background(rig: Rig) -> None:
+    """It takes new songs while it waits and while it works; readers have the old recipe until all is done."""
+    before = rig.current()
+    with running(changed(rig)) as daemon:
+        said = daemon.wait_for_state("needs_confirmation")
+        assert "accept-recipe" in said["sentence"]
+        (rig.music / "Rock" / "new.mp3").write_bytes(tone(900))
+        daemon.wait_for(lambda: rig.current()["version"] == before["version"] + 1)
+        assert rig.current()["recipe"] == before["recipe"]
+        assert "Songs are extracted" in daemon.rig.run("accept-recipe")
+        daemon.wait_for(lambda: rig.current()["recipe"] != before["recipe"])
+        assert rig.current()["complete"]
+        assert daemon.wait_for_state("idle")["recipe_change"] is None
+    assert len(melwatch.load(rig.dataset)["train"]["paths"]) > 0
+    assert rig.rows().keys() == {(f"{g}/{n:02}.mp3", w) for g, first, count in (("Rock", 0, 7), ("Jazz", 20, 6))
+                                 for n in range(first, first + count) for w in range(6)} | {
+                                     ("Rock/new.mp3", w) for w in range(6)}  # fmt: skip
+
+
+def run_pass(shop: Workshop) -> Passed:
+    """Run one pass as `sync` does."""
+    now = datetime.now(UTC)
+    with open_pipeline(shop, Unwatched(), now) as pipeline:
+        return pipeline.run_pass(now)
+
+
+def test_an_upgrade_waits_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a front end of the past nothing can be made: new songs wait, all else goes on, until it is accepted."""
+    library(tmp_path / "music", {"Rock": songs(7)})
+    old = workshop(tmp_path)
+    run_pass(old)
+    monkeypatch.setattr(recipe, "FRONT_END_REVISION", 2)
+    new = replace(old, recipe=replace(old.recipe, front_end_revision=2))
+    library(tmp_path / "music", {"Rock": {"new.mp3": tone(900)}})
+    (tmp_path / "music" / "Rock" / "00.mp3").unlink()
+    (tmp_path / "music" / "Rock" / "01.mp3").rename(tmp_path / "music" / "Rock" / "renamed.mp3")
+
+    waiting = run_pass(new).report
+    assert waiting.extracted == 0
+    assert waiting.recipe_waits is not None
+    assert "front_end_revision 1 -> 2" in waiting.recipe_waits
+    assert waiting.balance == {"in_dataset": 6, "pending": 1}
+    assert run_pass(new).report.is_published is False
+    with open_for_reading(new) as db:
+        assert status.overview(new, db)["state"] == "needs_confirmation"
+
+    with open_pipeline(new, Unwatched(), datetime.now(UTC)) as pipeline:
+        recipes.accept(pipeline.db, new.recipe.id)
+    done = run_pass(new).report
+    assert (done.extracted, done.recipe_change, done.is_published) == (7, None, True)
+    assert done.balance == {"in_dataset": 7}
+
+
+def test_a_recipe_by_which_many_songs_fail_does_not_take_over(tmp_path: Path) -> None:
+    """The dataset stays whole on its old recipe while more songs fail than may vanish at once."""
+    library(tmp_path / "music", {"Rock": songs(8)})
+    run_pass(workshop(tmp_path))
+    limits = {"max_tracks": 1, "max_fraction": 0.1}
+    places = {"path": tmp_path / "dataset", "state": tmp_path / "state", "dtype": "float16"}
+    shop = workshop(tmp_path, dataset=places, deletions=limits)
+    error = TrackError("It cannot be decoded", reason="undecodable")
+    with open_pipeline(shop, Unwatched(), datetime.now(UTC)) as pipeline:
+        recipes.accept(pipeline.db, shop.recipe.id)
+        with writing(pipeline.db):
+            for song in sorted(tracks.songs_by_path(pipeline.db).values())[:2]:
+                tracks.record_failure(pipeline.db, song, shop.recipe.id, error, tries=1, at="")
+        report = pipeline.run_pass(datetime.now(UTC)).report
+        assert (report.extracted, report.is_published) == (6, False)
+        assert report.recipe_change is not None
+        assert "2 of 8 songs fail" in report.recipe_change["sentence"]
+        tracks.forget_failures(pipeline.db)
+        assert pipeline.run_pass(datetime.now(UTC)).report.balance == {"in_dataset": 8}
+
+
+def test_a_song_that_cannot_be_read_holds_the_change_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The dataset does not lose it: the old version stays until the file is readable again, or gone."""
+    library(tmp_path / "music", {"Rock": songs(7)})
+    run_pass(workshop(tmp_path))
+    places = {"path": tmp_path / "dataset", "state": tmp_path / "state", "dtype": "float16"}
+    shop = workshop(tmp_path, dataset=places)
+    lost = tmp_path / "music" / "Rock" / "00.mp3"
+    real = renewal.renew
+
+    def renew_without_it(*args: Any, **named: Any) -> tuple[int, bool]:
+        away = lost.rename(tmp_path / "away.mp3")
+        try:
+            return real(*args, **named)
+        finally:
+            away.rename(lost)
+
+    with open_pipeline(shop, Unwatched(), datetime.now(UTC)) as pipeline:
+        recipes.accept(pipeline.db, shop.recipe.id)
+        monkeypatch.setattr(renewal, "renew", renew_without_it)
+        held = pipeline.run_pass(datetime.now(UTC)).report
+        assert held.recipe_change is not None
+        assert held.recipe_change["left"] == 1
+        assert not held.is_published
+        monkeypatch.undo()
+        done = pipeline.run_pass(datetime.now(UTC)).report
+    assert (done.extracted, done.recipe_change, done.is_published) == (1, None, True)
+    assert len({path for part in melwatch.load(tmp_path / "dataset").values() for path in part["paths"]}) == 7
