@@ -94,8 +94,9 @@ def running(rig: Rig) -> Iterator[Daemon]:
     try:
         daemon.wait_for(lambda: "is running" in daemon.log())
         yield daemon
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0, daemon.log()
+        if process.returncode is None:  # the test has not ended it itself
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(10) == 0, daemon.log()
     finally:
         process.kill()
         process.wait()

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 STAGES = ("library", "manifest", "spectrogram", "dataset")
 VALUES = {
     "melwatch.audiofile", "melwatch.config", "melwatch.defaults", "melwatch.disk", "melwatch.durations",
-    "melwatch.edition", "melwatch.errors", "melwatch.instance", "melwatch.mounts", "melwatch.mpeg", "melwatch.names",
-    "melwatch.settings", "melwatch.source", "melwatch.system", "melwatch.tag_bounds", "melwatch.track",
-    "melwatch.version",
+    "melwatch.edition", "melwatch.errors", "melwatch.filesystem", "melwatch.instance", "melwatch.logfile",
+    "melwatch.mounts", "melwatch.mpeg", "melwatch.names", "melwatch.settings", "melwatch.source", "melwatch.system",
+    "melwatch.tag_bounds", "melwatch.track", "melwatch.version", "melwatch.windows",
 }  # fmt: skip
 HEAVY = {"torch", "transformers", "datasets", "pyarrow", "numpy"}
 
@@ -35,7 +35,7 @@ def package_folder(name: str) -> Path:
 def modules() -> dict[str, ast.Module]:
     """Parse every module of melwatch, by its full name."""
     parsed = {}
-    for package in ("melwatch", "melwatch_service"):
+    for package in ("melwatch", "melwatch_service", "melwatch_systemd", "melwatch_winservice"):
         folder = package_folder(package)
         for file in folder.rglob("*.py"):
             parts = (package, *file.relative_to(folder).with_suffix("").parts)
@@ -109,10 +109,20 @@ def test_workers_import_neither_torch_nor_arrow() -> None:
     assert not imported_by("melwatch.spectrogram.extract") & (HEAVY - {"numpy"})
 
 
-def test_only_two_modules_ask_which_system_they_are_on() -> None:
-    """`sys.platform` and `os.name` appear in `melwatch.system` and `melwatch.mounts` alone."""
+def test_the_faces_know_the_engine_alone() -> None:
+    """What belongs to one service manager imports neither the door nor the other one."""
+    for face, other in (("melwatch_systemd", "melwatch_winservice"), ("melwatch_winservice", "melwatch_systemd")):
+        for name, tree in MODULES.items():
+            if name.startswith(face):
+                found = {imported for imported in imports(tree) if imported.startswith((other, "melwatch_service"))}
+                assert not found, name
+
+
+def test_only_few_modules_ask_which_system_they_are_on() -> None:
+    """`sys.platform` and `os.name` appear in the modules about the system itself, and in the face of Windows."""
+    about_it = {"melwatch.system", "melwatch.filesystem", "melwatch.mounts", "melwatch.windows"}
     for name, tree in MODULES.items():
-        if name in {"melwatch.system", "melwatch.mounts"}:
+        if name in about_it or name.startswith("melwatch_winservice"):
             continue
         asked = [
             node for node in ast.walk(tree)

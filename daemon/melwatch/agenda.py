@@ -22,14 +22,18 @@ class Agenda:
     max_wait_s: float
     is_timed: bool = False
     look_at_s: float | None = 0.0
+    unpublished: str | None = None
+    """A digest of what the dataset would be, where it differs from its current version."""
     changed_first_s: float | None = None
     changed_last_s: float | None = None
     is_publish_asked: bool = False
     rest_until_s: float = 0.0
+    rest_from_all_until_s: float = 0.0
 
-    def hint(self, now_s: float) -> None:
-        """Something may have changed: look soon, but not again and again."""
-        self._look_by(max(now_s + HINT_DELAY_S, self.rest_until_s))
+    def hint(self, now_s: float, *, at_everything: bool = False) -> None:
+        """Something may have changed, somewhere or anywhere: look soon, but not again and again."""
+        rest_until_s = self.rest_from_all_until_s if at_everything else self.rest_until_s
+        self._look_by(max(now_s + HINT_DELAY_S, rest_until_s))
         if self.changed_last_s is not None:
             self.changed_last_s = now_s
 
@@ -37,21 +41,34 @@ class Agenda:
         """Look at once."""
         self._look_by(now_s)
 
-    def begin_look(self) -> None:
+    def begin_look(self, *, is_publishing: bool = False) -> None:
         """The look that was due has begun; what comes in from now on asks for another."""
         self.look_at_s = None
+        if is_publishing:
+            self.is_publish_asked = False
 
-    def looked(self, now_s: float, *, took_s: float, again_in_s: float | None, is_unpublished: bool) -> None:
-        """A look has ended; `is_unpublished` says that the dataset would differ from its current version."""
-        self.rest_until_s = now_s + _REST * took_s
+    def looked(
+        self,
+        now_s: float,
+        *,
+        took_s: float,
+        again_in_s: float | None,
+        unpublished: str | None,
+        at_everything: bool = False,
+    ) -> None:
+        """A look has ended; `unpublished` is a digest of what is not published yet, None where all is."""
+        if at_everything:
+            self.rest_from_all_until_s = now_s + _REST * took_s
+        else:
+            self.rest_until_s = now_s + _REST * took_s
         if again_in_s is not None:
             self._look_by(now_s + again_in_s)
-        if is_unpublished:
+        if unpublished is None:
+            self.changed_first_s = self.changed_last_s = None
+        elif unpublished != self.unpublished:
             self.changed_last_s = now_s
             self.changed_first_s = now_s if self.changed_first_s is None else self.changed_first_s
-        else:
-            self.changed_first_s = self.changed_last_s = None
-            self.is_publish_asked = False
+        self.unpublished = unpublished
 
     def is_look_due(self, now_s: float) -> bool:
         """Whether it is time to look."""

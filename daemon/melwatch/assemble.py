@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from melwatch import system
 from melwatch.dataset.layout import DatasetFolder, read_current
 from melwatch.errors import ConfigError
 from melwatch.library.rules import Rules
@@ -33,7 +36,10 @@ def open_workshop(config: Config) -> Workshop:
     return Workshop(
         config=config,
         rules=Rules.of(
-            extensions=config.library.extensions, exclude=config.library.exclude, ignore=config.library.ignore
+            extensions=config.library.extensions,
+            exclude=config.library.exclude,
+            ignore=config.library.ignore,
+            hydrate=config.library.hydrate,
         ),
         recipe=Recipe.load(
             settings.model,
@@ -51,6 +57,7 @@ def open_for_work(shop: Workshop, now: datetime) -> Iterator[Connection]:
 
     Raises `LockedError` where another melwatch is at work.
     """
+    _require_own(shop)
     shop.state.path.mkdir(parents=True, exist_ok=True)
     with locked(shop.state.path, now):
         claim(shop.state, shop.folder.path)
@@ -68,7 +75,10 @@ def open_for_mending(shop: Workshop, now: datetime) -> Iterator[Connection]:
 
 def has_manifest(shop: Workshop) -> bool:
     """Whether anything is known yet."""
-    return (shop.state.path / FILE_NAME).exists()
+    try:
+        return (shop.state.path / FILE_NAME).exists()
+    except PermissionError:
+        raise _not_yours(shop) from None
 
 
 @contextmanager
@@ -85,6 +95,31 @@ def open_to_ask(shop: Workshop) -> Iterator[Connection]:
     _require_manifest(shop)
     with open_manifest(shop.state.path) as db:
         yield db
+
+
+def _require_own(shop: Workshop) -> None:
+    """See to it that what is written to the state folder will be whose the manifest is.
+
+    Raises `ConfigError` where it would not: the service could not go on with it.
+    """
+    if not has_manifest(shop):
+        return
+    try:
+        with tempfile.TemporaryFile(dir=shop.state.path) as probe:
+            is_own = os.fstat(probe.fileno()).st_uid == (shop.state.path / FILE_NAME).stat().st_uid
+    except PermissionError:
+        is_own = False
+    if not is_own:
+        raise _not_yours(shop)
+
+
+def _not_yours(shop: Workshop) -> ConfigError:
+    owner = system.owner_of(shop.state.path)
+    return ConfigError(
+        f"What melwatch knows of {shop.folder.path} belongs to the account {owner}, in {shop.state.path}",
+        f"Only its service, or {owner}, may work on it; and only members of the folder's group may look. "
+        "`melwatch service start` starts the service.",
+    )
 
 
 def _require_manifest(shop: Workshop) -> None:

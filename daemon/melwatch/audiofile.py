@@ -8,7 +8,7 @@ import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from melwatch import system
+from melwatch import filesystem
 from melwatch.errors import FileChangedError, TrackError
 from melwatch.source import AudioSource
 from melwatch.tag_bounds import AudioBounds, find_audio
@@ -71,7 +71,7 @@ class OpenAudio:
             now = (os.fstat(self._descriptor), os.stat(self.path))
         except OSError as error:
             raise _changed() from error
-        if any(system.stamp_of(facts) != self.stamp for facts in now):
+        if any(filesystem.stamp_of(facts) != self.stamp for facts in now):
             raise _changed()
 
     def _read(self, offset: int, n: int) -> bytes:
@@ -88,17 +88,23 @@ class OpenAudio:
 
 
 @contextmanager
-def open_audio(path: bytes, *, hold_bytes: int = HOLD_BYTES) -> Iterator[OpenAudio]:
-    """Open a music file for as long as the block lasts; whatever is not a plain file is refused."""
+def open_audio(path: bytes, *, hold_bytes: int = HOLD_BYTES, hydrate: bool = False) -> Iterator[OpenAudio]:
+    """Open a music file for as long as the block lasts; whatever is not a plain file is refused.
+
+    So is, but with `hydrate`, one that exists only online.
+    """
+    path = filesystem.openable(path)
     try:
-        descriptor = system.open_shared(path)
+        if not hydrate and filesystem.is_online_only(os.stat(path)):
+            raise _online_only()
+        descriptor = filesystem.open_shared(path)
     except OSError as error:
         raise _not_opened(path, error) from error
     try:
         facts = os.fstat(descriptor)
         if not stat.S_ISREG(facts.st_mode):
             raise _not_regular()
-        yield OpenAudio(descriptor, path, system.stamp_of(facts), hold_bytes)
+        yield OpenAudio(descriptor, path, filesystem.stamp_of(facts), hold_bytes)
     finally:
         os.close(descriptor)
 
@@ -111,6 +117,10 @@ def _not_regular() -> TrackError:
     return TrackError("It is not a plain file", "Remove it or exclude it.", reason="not_regular")
 
 
+def _online_only() -> TrackError:
+    return TrackError("It exists only online", "Download it, or set library.hydrate = true.", reason="online_only")
+
+
 def _unreadable(error: OSError) -> TrackError:
     what = f"It cannot be read: {error.strerror or error}"
     return TrackError(what, "Check its permissions and the disk.", reason="unreadable")
@@ -118,6 +128,8 @@ def _unreadable(error: OSError) -> TrackError:
 
 def _not_opened(path: bytes, error: OSError) -> TrackError | FileChangedError:
     """What it means that a file could not be opened."""
+    if filesystem.is_in_use(error) and filesystem.is_being_written(path):
+        return FileChangedError("Another program has it open", "It is looked at again at the next pass.")
     if error.errno == errno.ENOENT and not os.path.islink(path):
         return FileChangedError("It is gone", "It is looked at again at the next pass.")
     if error.errno in {errno.ENOENT, errno.ELOOP, errno.ENXIO, errno.EISDIR, errno.ENODEV}:

@@ -61,6 +61,7 @@ def _die_with(parent: Connection) -> None:
 
 def _answer(to: Connection, work: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     system.ignore_interrupts()
+    system.die_with_parent()
     Thread(target=_die_with, args=(to,), daemon=True).start()
     try:
         message = ("result", work(*args, **kwargs))

@@ -69,6 +69,7 @@ class LibrarySection(_Section):
     ignore: tuple[str, ...] = ()
     extensions: Annotated[tuple[Extension, ...], Field(min_length=1)] = (".mp3",)
     min_tracks_per_genre: Annotated[int, Field(ge=3)] = 6
+    hydrate: bool = False
 
 
 class DatasetSection(_Section):

@@ -22,7 +22,7 @@ _PAUSED = "paused_until"
 _UNTIL_RESUMED = "resume"
 
 
-def act_on(runner: Runner, request: Request, now: datetime) -> str:
+def act_on(runner: Runner, request: Request, now: datetime) -> str:  # noqa: C901  a case for each kind of request
     """Carry out one request; return what to tell the person."""
     match request.kind:
         case Ask.PAUSE:
@@ -33,7 +33,9 @@ def act_on(runner: Runner, request: Request, now: datetime) -> str:
             words = "Work goes on."
         case Ask.PUBLISH:
             runner.agenda.is_publish_asked = True
-            runner.wishes.publish.set()
+            if runner.background.is_busy:  # what there is now, and what the look of the next pass finds
+                runner.wishes.publish.set()
+                runner.wishes.halt.set()
             paused = pause_of(runner.db, now)
             when = "as soon as the library has been looked at" if paused is None else f"after the pause {paused}"
             words = f"It is published {when}."

@@ -53,7 +53,7 @@ def open_runner(shop: Workshop, face: Face, now: datetime) -> Iterator[Runner]:
         Task.GC: schedule.gc,
         Task.VERIFY: schedule.verify,
     }
-    watch = Watch(shop.root, mode=watching.mode)
+    watch = Watch(shop.root, mode=watching.mode, matters=shop.rules.matters)
     progress = LiveProgress()
     patience = Patience(settling=Settling(watching.settle_s), gone_s=max(watching.settle_s, schedule.quiet_s))
     with open_for_work(shop, now) as db:
@@ -97,6 +97,8 @@ def _run_pass(
     """One pass of the daemon, on a thread of its own with a connection of its own."""
     try:
         with _degrading(), open_manifest(shop.state.path) as db:
+            if wishes.is_asked:
+                patience.forget_refusals()
             pipeline = Pipeline(shop, db, progress, patience, wishes.halt)
             return pipeline.run_pass(now, may_publish=wishes.publish.is_set, part=part, closed=closed)
     finally:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from melwatch import system
+from melwatch import filesystem
+from melwatch.errors import DegradedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_PATIENCE_S = 5.0
+"""How long to wait for others who have a file open: readers on Windows, virus scanners, indexers."""
 
 TEMPORARY = re.compile(r"\.[^/]*\.\d+\.melwatch-tmp")
 
@@ -29,12 +34,41 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
             file.flush()
             if durable:
                 os.fsync(file.fileno())
-        beside.replace(path)
+        put_in_place(beside, path)
     except BaseException:
-        beside.unlink(missing_ok=True)
+        remove(beside)
         raise
     if durable:
-        system.sync_folder(path.parent)
+        filesystem.sync_folder(path.parent)
+
+
+def put_in_place(beside: Path, path: Path) -> None:
+    """Give a finished file its name; raises `DegradedError` where others keep the one of that name too long."""
+    until_s, pause_s = time.monotonic() + _PATIENCE_S, 0.01
+    while True:
+        try:
+            filesystem.replace(beside, path)
+        except OSError as error:
+            if not filesystem.is_in_use(error):
+                raise
+            if time.monotonic() + pause_s > until_s:
+                what = f"{path} cannot be replaced: another program has it open, or it is write-protected"
+                raise DegradedError(what, "It is tried again.") from error
+        else:
+            return
+        time.sleep(pause_s)
+        pause_s = min(2 * pause_s, 0.5)
+
+
+def remove(path: Path) -> bool:
+    """Remove a file if it is there; return False where it has to wait until nobody has it open any more."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        if not filesystem.is_in_use(error):
+            raise
+        return False
+    return True
 
 
 def replace_file(path: Path, content: bytes) -> int:
@@ -61,5 +95,5 @@ def remove_temporaries(folder: Path) -> int:
     except FileNotFoundError:
         return 0
     for entry in leftovers:
-        Path(entry.path).unlink(missing_ok=True)
+        remove(Path(entry.path))
     return len(leftovers)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from melwatch.audiofile import open_audio
 from melwatch.errors import DegradedError
 from melwatch.names import native
+from melwatch.source import SourceFile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,7 +71,8 @@ def _bytes_per_second(files: Sequence[SeenFile], root: bytes) -> float:
     size, seconds = 0, 0.0
     for file in files[:: max(1, len(files) // _SAMPLED_FILES)]:
         try:
-            info = mutagen.File(os.fsdecode(native(root, file.path)))
+            with open_audio(native(root, file.path), hold_bytes=0) as audio:
+                info = mutagen.File(SourceFile(audio.whole))
         except Exception:  # noqa: BLE001, S112  an estimate must not fail over a bad file
             continue
         if info is not None and info.info.length > 0:

@@ -9,13 +9,17 @@ log = logging.getLogger(__name__)
 
 
 class Face(Protocol):
-    """Three words to the supervisor."""
+    """Three words to the supervisor, and whether it listens."""
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether a supervisor ends the daemon that it does not hear from: then each round of the loop tells."""
 
     def ready(self) -> None:
         """Lock and manifest are there; work begins."""
 
     def progress(self, sentence: str) -> None:
-        """The loop that does the work has come round; `sentence` says what it is at."""
+        """Say what the daemon is at, when that changes; when watched, each time the loop has come round."""
 
     def stopping(self) -> None:
         """Stopping has begun."""
@@ -23,6 +27,8 @@ class Face(Protocol):
 
 class Console:
     """A person who started the daemon in a terminal: the log says it all."""
+
+    is_watched = False
 
     def ready(self) -> None:
         """Say so."""

@@ -31,6 +31,7 @@ class Setup:
     recipe: Recipe
     ready: frozenset[AudioId]
     memory_mb: int
+    hydrate: bool = False
     may_extract: bool = True
     """Whether spectrograms are made; otherwise files are only identified."""
 
@@ -90,7 +91,7 @@ def _required_setup() -> Setup:
 def _examine(path: RelPath, setup: Setup, *, may_extract: bool) -> Examined:
     read_ns = time.time_ns()
     try:
-        with open_audio(native(setup.root, path)) as audio:
+        with open_audio(native(setup.root, path), hydrate=setup.hydrate) as audio:
             identity = identify(audio)
             made, error = None, None
             if may_extract and identity.audio_id not in setup.ready:

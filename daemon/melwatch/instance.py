@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from melwatch import system
 from melwatch.errors import ConfigError
@@ -47,16 +47,27 @@ class Instance:
         return system.config_folder(for_all=self.scope is Scope.SYSTEM) / f"{self.name}.toml"
 
     @property
+    def state_folder(self) -> Path | None:
+        """Where a service of the machine keeps what it knows; None for a person's, whose default is good."""
+        return system.machine_state_folder() / self.name if self.scope is Scope.SYSTEM else None
+
+    @property
     def service_name(self) -> str:
         """What the service manager knows it by."""
         return self.name if self.name == DEFAULT_NAME else f"{DEFAULT_NAME}-{self.name}"
 
 
 class Manager(Protocol):
-    """What a service manager can be told; each returns lines for the person, and raises `MelwatchError`."""
+    """What a service manager can be told; each returns lines for the person, and raises `MelwatchError`.
+
+    The module `manager` of `system.SERVICE_PACKAGE` has a function `open_manager()` that returns one.
+    """
 
     def install(self, instance: Instance, config: Config, *, account: str | None) -> Sequence[str]:
-        """Register the service, have it start with the machine or the person's session, and start it."""
+        """Register the service, have it start with the machine or the person's session, and start it.
+
+        A `ConfigError` means that nothing was registered.
+        """
 
     def uninstall(self, instance: Instance) -> Sequence[str]:
         """Stop and unregister it; music, dataset and state stay."""
@@ -72,6 +83,14 @@ class Manager(Protocol):
 
     def status(self, instance: Instance) -> Sequence[str]:
         """Tell what the manager thinks of it."""
+
+
+@runtime_checkable
+class Lingering(Protocol):
+    """A manager that can keep a person's services running while they are not logged in."""
+
+    def linger(self) -> Sequence[str]:
+        """From now on, run this person's services from the machine's start on."""
 
 
 def find_instance(name: str | None) -> Instance | None:

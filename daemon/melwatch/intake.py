@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from melwatch import system
+from melwatch import filesystem
 from melwatch.brake import BrakePolicy, held_deletions
 from melwatch.dataset.labels import find_renames
 from melwatch.estimate import check_space, estimate, songs_that_fit
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from melwatch.patience import Patience
     from melwatch.plan import Plan
     from melwatch.progress import Progress
-    from melwatch.track import AudioId, FileStamp, RelPath, SeenFile
+    from melwatch.track import AudioId, FileStamp, KnownFile, RelPath, SeenFile
     from melwatch.workshop import Workshop
 
 _RECENT_NS = 3600 * 10**9
@@ -75,17 +75,27 @@ class Intake:
         plan = make_plan(look.known, look.seen.seen, look.seen.unverified)
         tracks.add_tracks(self.db, plan.added)
         taken = Taken(plan=plan, tally=Tally())
-        to_read = self._affordable(self._worth_reading(self._settled(look, taken), taken), taken)
+        due = self._worth_reading(self._settled(look, taken), taken)
+        to_read = self._affordable(due, look, taken)
+        undecided = self._may_have_moved(frozenset(due) - frozenset(to_read), look, taken)
         if to_read:
             taken.tally = self._extract(to_read, now)
         if self.patience is not None:
             taken.look_again_by(self.patience.note_read(to_read, taken.tally.unread, time.monotonic()))
-        if self.halt.is_set() or taken.is_short_of_space:
+            taken.look_again_by(self.patience.note_sight(look.seen.out_of_reach))
+        if self.halt.is_set():
             # Whether what has vanished has moved is not known before all that is new is read.
-            taken.is_interrupted, taken.kept = True, frozenset(plan.vanished)
-        else:
-            self._forget(taken)
+            undecided = frozenset(plan.vanished)
+        taken.is_interrupted = self.halt.is_set() or taken.is_short_of_space
+        self._forget(taken, undecided)
+        if taken.is_short_of_space and not to_read and taken.kept.issuperset(plan.vanished):
+            self._require_space(due, look, taken)
         return taken
+
+    def _may_have_moved(self, unread: Collection[SeenFile], look: Look, taken: Taken) -> frozenset[RelPath]:
+        """Return what has vanished and may be among the unread files: their sizes tell."""
+        sizes, vanished = {file.stamp.size for file in unread}, frozenset(taken.plan.vanished)
+        return frozenset(file.path for file in look.known if file.path in vanished and file.stamp.size in sizes)
 
     def _settled(self, look: Look, taken: Taken) -> tuple[SeenFile, ...]:
         to_read = taken.plan.to_read
@@ -101,7 +111,7 @@ class Intake:
             now_ns=now_ns,
             closed=self.closed,
             known_stamps={_body(file.stamp) for file in look.known if file.path in vanished},
-            busy={path for path in recent if system.is_being_written(native(self.shop.root, path))},
+            busy={path for path in recent if filesystem.is_being_written(native(self.shop.root, path))},
         )
         taken.unsettled = verdict.unsettled
         taken.look_again_by(verdict.look_again_in_s)
@@ -114,24 +124,27 @@ class Intake:
         taken.look_again_by(again_in_s)
         return due
 
-    def _affordable(self, files: tuple[SeenFile, ...], taken: Taken) -> tuple[SeenFile, ...]:
+    def _affordable(self, files: tuple[SeenFile, ...], look: Look, taken: Taken) -> tuple[SeenFile, ...]:
         """Leave for a later look the new files that there is no space for, should all be new songs.
 
-        Raises `DegradedError` where that is all of them or, without patience, any.
+        Without patience raises `DegradedError` where there are any.
         """
         if not files:
             return files
-        new = likely_new(taken.plan, files)
-        bytes_per_track, spool, dataset = self.shop.recipe.bytes_per_track, self.shop.state.spool, self.shop.folder.path
-        fitting = songs_that_fit(len(new), bytes_per_track, spool, dataset)
+        new = likely_new(taken.plan, files, look.known)
         if self.patience is None:
             work = estimate_work(self.shop, new, self.db)
+            self._require_space(files, look, taken)
             self.progress.say(f"{work.sentence()}." if work.songs else f"{len(files):,} files to read.")
-        if fitting < len(new) and (self.patience is None or not fitting):
-            check_space(len(new) * bytes_per_track, spool, dataset)
-        left = {file.path for file in new[fitting:]}
+            return files
+        recipe, spool, dataset = self.shop.recipe, self.shop.state.spool, self.shop.folder.path
+        left = {file.path for file in new[songs_that_fit(len(new), recipe.bytes_per_track, spool, dataset) :]}
         taken.is_short_of_space = bool(left)
         return tuple(file for file in files if file.path not in left)
+
+    def _require_space(self, files: Sequence[SeenFile], look: Look, taken: Taken) -> None:
+        size = len(likely_new(taken.plan, files, look.known)) * self.shop.recipe.bytes_per_track
+        check_space(size, self.shop.state.spool, self.shop.folder.path)
 
     def _extract(self, files: Sequence[SeenFile], now: datetime) -> Tally:
         """Read what is new or changed, and make spectrograms of new songs."""
@@ -141,17 +154,19 @@ class Intake:
             recipe=self.shop.recipe,
             ready=frozenset(tracks.ready_audio(self.db, self.shop.recipe.id)),
             memory_mb=self.shop.config.workers.memory_mb,
+            hydrate=self.shop.config.library.hydrate,
             may_extract=not self.shop.recipe.is_past,
         )
         return extract_all(self.db, files, setup, self.shop.config.workers, self.progress, now, self.halt)
 
-    def _forget(self, taken: Taken) -> None:
+    def _forget(self, taken: Taken, undecided: frozenset[RelPath]) -> None:
         """Take what has vanished off the record, unless that needs a person or may yet turn out to be a move."""
-        vanished = frozenset(taken.plan.vanished)
+        vanished = frozenset(taken.plan.vanished) - undecided
         songs = tracks.songs_by_path(self.db)
         alive = {song for path, song in songs.items() if path not in vanished}
         removed = frozenset(path for path in vanished if songs.get(path) is None or songs[path] not in alive)
         kept = self._may_come_back(removed, taken)
+        unverified = frozenset(taken.plan.unverified)
         accepted = tracks.gone(self.db, "accepted") & removed
         held = (tracks.gone(self.db) & removed) - accepted
         gone = frozenset(path for path in removed - kept if songs.get(path) is not None) | held
@@ -164,12 +179,12 @@ class Intake:
         )
         if taken.held is not None:
             held |= gone - accepted
-        elif held:
-            taken.held = f"{len(held)} tracks have vanished" if len(held) > 1 else "One track has vanished"
-        taken.kept = kept | held
+        elif waiting := held | (tracks.gone(self.db) & (unverified | undecided)):
+            taken.held = f"{len(waiting)} tracks have vanished" if len(waiting) > 1 else "One track has vanished"
+        taken.kept = kept | held | undecided
         with writing(self.db):
             tracks.hold(self.db, held)
-            tracks.note_returned(self.db, vanished)
+            tracks.note_returned(self.db, vanished.union(undecided, taken.plan.unverified))
             self._forget_tracks(sorted(vanished - taken.kept), songs, taken)
 
     def _may_come_back(self, removed: frozenset[RelPath], taken: Taken) -> frozenset[RelPath]:
@@ -199,10 +214,17 @@ def brake_policy(shop: Workshop) -> BrakePolicy:
     return BrakePolicy(max_fraction=wanted.max_fraction, max_tracks=wanted.max_tracks, whole_genre=wanted.whole_genre)
 
 
-def likely_new(plan: Plan, files: Sequence[SeenFile]) -> list[SeenFile]:
-    """Return the files that may hold new songs: what changed or moved is read, but mostly a known sound."""
-    changed = {file.path for file in plan.changed}
-    return [file for file in files if file.path not in changed][len(plan.vanished) :]
+def likely_new(plan: Plan, files: Sequence[SeenFile], known: Sequence[KnownFile]) -> list[SeenFile]:
+    """Return the files that may hold new songs: not those that changed, nor those as large as one that vanished."""
+    changed, vanished = {file.path for file in plan.changed}, frozenset(plan.vanished)
+    moved = Counter(file.stamp.size for file in known if file.path in vanished)
+    new = []
+    for file in files:
+        if moved[file.stamp.size]:
+            moved[file.stamp.size] -= 1
+        elif file.path not in changed:
+            new.append(file)
+    return new
 
 
 def estimate_work(shop: Workshop, files: Sequence[SeenFile], db: Connection | None) -> Estimate:

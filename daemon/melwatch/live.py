@@ -32,6 +32,11 @@ class Live:
     unsettled_files: int = 0
     progress: dict[str, Any] | None = None
 
+    @property
+    def words(self) -> str:
+        """State and sentence in one line, for a supervisor to show."""
+        return f"{self.state}: {self.sentence}" if self.sentence else self.state
+
 
 def live_now(
     *,
@@ -61,7 +66,7 @@ def live_now(
     return Live(
         state=state,
         sentence=sentence,
-        watching=watch.reason or watch.mode.value,
+        watching=watch.words,
         overflows=watch.overflows,
         unsettled=report.unsettled if report is not None else [],
         unsettled_files=report.unsettled_files if report is not None else 0,

@@ -12,20 +12,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from melwatch.errors import RootOfflineError, RootUnknownError
-from melwatch.library.part import EVERYTHING, Part, parent
+from melwatch.library.part import EVERYTHING, Part
 from melwatch.library.root import RootKey, RootState, judge_root, read_root
 from melwatch.library.rules import Reason
 from melwatch.library.scan import LOST_SIGHT, LeftOut, LinkMetError, Scan, scan
 from melwatch.manifest import tracks, versions
 from melwatch.manifest.database import get_meta, set_meta, writing
 from melwatch.plan import is_under
-from melwatch.track import SeenFile
+from melwatch.spelling import respell
+from melwatch.track import RelPath, SeenFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from sqlite3 import Connection
 
-    from melwatch.track import KnownFile, RelPath
+    from melwatch.track import KnownFile
     from melwatch.workshop import Workshop
 
 ROOT_KEY = "root"
@@ -41,7 +42,9 @@ class Look:
 
 
 def look(shop: Workshop, db: Connection, part: Part = EVERYTHING, awaited: Collection[RelPath] = ()) -> Look:
-    """Scan the library, or a part of it and whatever is not at rest: unfinished, held or `awaited` files.
+    """Scan the library, or a part of it and whatever is not at rest.
+
+    Those are unfinished, held and `awaited` files, and what could not be looked at before.
 
     Raises `RootOfflineError` where the root is gone, which never means that the songs are.
     """
@@ -51,10 +54,13 @@ def look(shop: Workshop, db: Connection, part: Part = EVERYTHING, awaited: Colle
         seen, root = scan_root(shop, known, remembered)
     else:
         restless = {file.path for file in known if not file.is_done} | tracks.gone(db) | tracks.gone(db, "accepted")
-        part |= Part.of(parent(path) for path in restless.union(awaited))
+        lost = {path for path, reason in tracks.left_out(db).items() if reason in LOST_SIGHT}
+        part |= Part.of(RelPath(path.rstrip(b"/")) for path in restless.union(lost, awaited))
         seen, root = scan_root(shop, known, remembered, lambda: _scan_part(shop, db, part, known))
+    if respell(db, known, {*(file.path for file in seen.seen), *seen.unverified}):
+        known = tracks.known_files(db, shop.recipe.id)
     # A look that could not see all may have met another root.
-    if not seen.unverified and get_meta(db, ROOT_KEY) != json.dumps(root.to_json()):
+    if not seen.out_of_reach and get_meta(db, ROOT_KEY) != json.dumps(root.to_json()):
         with writing(db):
             set_meta(db, ROOT_KEY, json.dumps(root.to_json()))
     return Look(known=known, seen=seen, root=root)
@@ -67,15 +73,14 @@ def _scan_part(shop: Workshop, db: Connection, part: Part, known: list[KnownFile
     except LinkMetError:
         return scan(shop.root, shop.rules)
     left_out = {path: Reason(word) for path, word in tracks.left_out(db).items() if not part.holds(path)}
-    lost = [path for path, reason in left_out.items() if reason in LOST_SIGHT]
-    elsewhere = [file for file in known if not part.holds(file.path) and not is_under(file.path, frozenset(lost))]
+    elsewhere = [file for file in known if not part.holds(file.path)]
     seen = [*found.seen, *(SeenFile(path=file.path, stamp=file.stamp) for file in elsewhere)]
     left_out |= {entry.path: entry.reason for entry in found.left_out}
     last = versions.last_pass(db) or {"balance": {}}
     return Scan(
         seen=sorted(seen, key=lambda file: file.path),
         left_out=[LeftOut(path=path, reason=reason) for path, reason in sorted(left_out.items())],
-        unverified=[*found.unverified, *lost],
+        unverified=found.unverified,
         other_files=Counter({Reason.NOT_AUDIO: last["balance"].get(Reason.NOT_AUDIO, 0)}),
     )
 

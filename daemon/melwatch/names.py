@@ -21,6 +21,11 @@ def genre_of(path: bytes) -> str:
     return unicodedata.normalize("NFC", display(path.split(b"/", 1)[0]))
 
 
+def key_of(path: bytes) -> str:
+    """Return what two spellings of one path have in common where case or Unicode form do not count."""
+    return folded(display(path))
+
+
 def native(root: bytes, path: bytes) -> bytes:
     """Return the path to open for a relative path below `root`."""
     return os.path.join(root, path.replace(b"/", os.sep.encode()))

@@ -36,6 +36,9 @@ class Patience:
     """How long nothing more must have vanished before what has is taken for gone."""
     missing_since_s: dict[RelPath, float] = field(default_factory=dict)
     refused: dict[RelPath, _Refused] = field(default_factory=dict)
+    out_of_sight: frozenset[RelPath] = frozenset()
+    """Folders and files that could not be looked at the last time."""
+    _sight_wait_s: float = _REFUSED_FIRST_S
 
     @property
     def missing(self) -> frozenset[RelPath]:
@@ -45,25 +48,21 @@ class Patience:
     def recently_missing(
         self, removed: Collection[RelPath], now_s: float, *, may_move: bool
     ) -> tuple[frozenset[RelPath], float]:
-        """Return what is still to be waited for, and for how long.
+        """Return what is still to be waited for, and for how long: all of it, so that it is judged together.
 
-        That is all of it while more keeps vanishing, and each for a while where it `may_move`:
-        where files are being written that could turn out to be the same songs.
+        That is while more keeps vanishing, and longer where it `may_move`: where files are being
+        written that could turn out to be the same songs.
         """
         self.missing_since_s = {path: self.missing_since_s.get(path, now_s) for path in removed}
         if not removed:
             return frozenset(), 0.0
-        wait_s = max(self.missing_since_s.values()) + self.gone_s - now_s
-        if wait_s > 0:
-            return frozenset(removed), wait_s
-        if not may_move:
-            return frozenset(), 0.0
-        until_s = {path: since_s + _POSTPONED_S for path, since_s in self.missing_since_s.items()}
-        recent = {path: time_s - now_s for path, time_s in until_s.items() if time_s > now_s}
-        return frozenset(recent), min(recent.values(), default=0.0)
+        patience_s = max(self.gone_s, _POSTPONED_S) if may_move else self.gone_s
+        wait_s = max(self.missing_since_s.values()) + patience_s - now_s
+        return (frozenset(removed), wait_s) if wait_s > 0 else (frozenset(), 0.0)
 
     def worth_reading(self, files: Sequence[SeenFile], now_s: float) -> tuple[tuple[SeenFile, ...], float | None]:
         """Leave out files that could not be read and are as they were; return also when the first is due again."""
+        self.refused = {file.path: self.refused[file.path] for file in files if file.path in self.refused}
         due, waits_s = [], []
         for file in files:
             before = self.refused.get(file.path)
@@ -72,6 +71,18 @@ class Patience:
             else:
                 waits_s.append(before.due_s - now_s)
         return tuple(due), min(waits_s, default=None)
+
+    def note_sight(self, out_of_sight: Collection[RelPath]) -> float | None:
+        """Note what could not be looked at; return when to look again: ever more rarely while it is the same."""
+        now = frozenset(out_of_sight)
+        same = now == self.out_of_sight
+        self._sight_wait_s = min(2 * self._sight_wait_s, _REFUSED_LONGEST_S) if same else _REFUSED_FIRST_S
+        self.out_of_sight = now
+        return self._sight_wait_s if now else None
+
+    def forget_refusals(self) -> None:
+        """Try everything again at once: a person has asked."""
+        self.refused.clear()
 
     def note_read(self, files: Sequence[SeenFile], unread: Collection[RelPath], now_s: float) -> float | None:
         """Note which files were read and which could not be; return when the first of these is due again."""

@@ -44,10 +44,14 @@ class Passed:
 
     report: PassReport
     root: RootKey
-    look_s: float
+    overhead_s: float
+    """What it took besides reading files and writing a version."""
     look_again_in_s: float | None
     is_interrupted: bool
-    is_unpublished: bool
+    has_regained_sight: bool
+    """Whether something could be looked at that could not before."""
+    unpublished: str | None
+    """A digest of what is not published yet; None where all is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +129,8 @@ class Pipeline:
         """Bring manifest and dataset in step by the recipe of one workshop."""
         started_s = time.monotonic()
         seen = look(shop, self.db, part, self.patience.missing if self.patience is not None else ())
-        look_s = time.monotonic() - started_s
+        overhead_s = time.monotonic() - started_s
+        lost_before = self.patience.out_of_sight if self.patience is not None else frozenset()
         intake = Intake(
             shop=shop,
             db=self.db,
@@ -134,15 +139,20 @@ class Pipeline:
             halt=self.halt,
             closed=closed,
         )
-        taken, published = self._take_and_publish(intake, seen, now, may_publish, is_damaged=is_damaged)
+        taken = intake.take(seen, now)
+        took_in_s = time.monotonic()
+        taken, published = self._publish(intake, seen, taken, now, may_publish, is_damaged=is_damaged)
+        if not published.published:
+            overhead_s += time.monotonic() - took_in_s
         tracks.replace_left_out(self.db, [(entry.path, entry.reason) for entry in seen.seen.left_out])
         return Passed(
             report=report.of_pass(seen.seen, taken, published),
             root=seen.root,
-            look_s=look_s,
+            overhead_s=overhead_s,
             look_again_in_s=taken.look_again_in_s,
             is_interrupted=taken.is_interrupted,
-            is_unpublished=published.is_due,
+            has_regained_sight=not lost_before <= seen.seen.out_of_reach,
+            unpublished=published.due,
         )
 
     def _require_dataset(self) -> None:
@@ -151,11 +161,17 @@ class Pipeline:
             what = f"The dataset {self.shop.folder.path} is not there"
             raise DegradedError(what, "Is its disk connected? If it was deleted, `melwatch sync` makes it anew.")
 
-    def _take_and_publish(
-        self, intake: Intake, seen: Look, now: datetime, may_publish: Callable[[], bool], *, is_damaged: bool
+    def _publish(
+        self,
+        intake: Intake,
+        seen: Look,
+        taken: Taken,
+        now: datetime,
+        may_publish: Callable[[], bool],
+        *,
+        is_damaged: bool,
     ) -> tuple[Taken, Publication]:
         """Publish what was taken in; where spectrograms on record turn out to be lost, make them again."""
-        taken = intake.take(seen, now)
         for attempt in range(_MOST_REPAIRS):
             try:
                 return taken, publication.publish(

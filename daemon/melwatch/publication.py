@@ -42,8 +42,8 @@ class Publication:
     version: VersionRecord | None
     published: Published | None
     collected: Collected | None
-    is_due: bool = False
-    """Whether the dataset would differ from its current version."""
+    due: str | None = None
+    """A digest of what the dataset would show, where that differs from its current version."""
 
 
 def publish(
@@ -71,7 +71,7 @@ def publish(
     if current is not None and version.content == current.content and not is_forced:
         return nothing
     if not may_write:
-        return replace(nothing, is_due=True)
+        return replace(nothing, due=version.content)
     published = _write(shop, edition)
     versions.record_published(db, version, published)
     return Publication(

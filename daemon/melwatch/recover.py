@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from melwatch.child import run_in_child
 from melwatch.dataset import layout
 from melwatch.dataset.install import install
-from melwatch.disk import remove_temporaries
+from melwatch.disk import remove, remove_temporaries
 from melwatch.manifest import tracks, versions
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def clean_spool(db: sqlite3.Connection, spool: Path) -> None:
     on_record = {f"{audio_id}.{recipe}": (audio_id, recipe) for audio_id, recipe in tracks.spooled_audio(db)}
     on_disk = {entry.name for entry in spool.iterdir()}
     for name in on_disk - on_record.keys():
-        (spool / name).unlink(missing_ok=True)
+        remove(spool / name)
     lost = [on_record[name] for name in on_record.keys() - on_disk]
     if lost:
         log.warning("%d songs have vanished from the spool %s; they are extracted again", len(lost), spool)

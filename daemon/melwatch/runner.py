@@ -64,6 +64,8 @@ class Wishes:
     """End early: begin no further song."""
     publish: Event = field(default_factory=Event)
     """Publish at the end."""
+    is_asked: bool = False
+    """A person has asked for it: try everything, whatever was in vain before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +102,7 @@ class Runner:
         self.probe: Background[tuple[int, int] | None] = Background(lambda: None)
         self.tasks: set[Task] = set()
         self.part: Part = EVERYTHING
+        self.is_asked = False
         self.closed: set[RelPath] = set()
         self.report: PassReport | None = None
         self.trouble: MelwatchError | None = None
@@ -107,6 +110,7 @@ class Runner:
         self.root_key: tuple[int, int] | None = None
         # Set by signal handlers, which must not wait for a lock that the loop may hold.
         self.is_stopping = self._is_rescan_asked = False
+        self._is_at_everything = True
         self._pass_began_s = self._probed_s = 0.0
         self._retry_s, self._not_before_s = _RETRY_FIRST_S, 0.0
         self._drift_s = time.time() - time.monotonic()
@@ -125,6 +129,7 @@ class Runner:
     def look_now(self, part: Part = EVERYTHING) -> None:
         """Look at once, whatever went wrong the last time."""
         self._not_before_s = 0.0
+        self.is_asked = True
         self._look(part, time.monotonic())
 
     def _look(self, part: Part, at_s: float) -> None:
@@ -135,9 +140,10 @@ class Runner:
     def run(self) -> bool:
         """Work until told to stop; return whether everything came to its end in time."""
         requests.forget_old(self.db)
+        # Before the watch begins, which looks at every folder: how long that takes is no sign of trouble.
+        self.face.ready()
         self.watch.start()
         self.timetable.start()
-        self.face.ready()
         try:
             while not self.is_stopping:
                 try:
@@ -217,7 +223,7 @@ class Runner:
             if not self.part.is_everything:
                 log.info("Looking at everything: %s", hints.everything)
             self.part = EVERYTHING
-            self.agenda.hint(now_s)
+            self.agenda.hint(now_s, at_everything=True)
         elif hints.folders:
             self.part |= Part.of(hints.folders)
             self.agenda.hint(now_s)
@@ -252,14 +258,15 @@ class Runner:
         return f"Paused {paused}." if paused is not None else self.work.why_rest()
 
     def _begin_pass(self, now_s: float) -> None:
-        self.wishes = Wishes()
-        if self.agenda.is_publish_due(now_s):
+        self.wishes, self.is_asked = Wishes(is_asked=self.is_asked), False
+        is_publishing = self.agenda.is_publish_due(now_s)
+        if is_publishing:
             self.wishes.publish.set()
-            self.part = EVERYTHING  # what is published has been looked at as a whole
-        self.agenda.begin_look()
+            self.part = EVERYTHING  # unless time or room runs out, what is published was looked at as a whole
+        self.agenda.begin_look(is_publishing=is_publishing)
         self._pass_began_s = now_s
         wishes, part, closed = self.wishes, self.part, frozenset(self.closed)
-        self.part, self.closed = NOTHING, set()
+        self.part, self.closed, self._is_at_everything = NOTHING, set(), part.is_everything
         self.background.start(lambda: self.work.run_pass(wishes, datetime.now(UTC), part, closed))
 
     def _take_outcome(self, now_s: float) -> None:
@@ -276,13 +283,22 @@ class Runner:
         self.trouble, self.report, self._retry_s = None, passed.report, _RETRY_FIRST_S
         self.root_key = passed.root.device, passed.root.inode
         if passed.is_interrupted:
-            self.part = EVERYTHING
+            self._begin_anew()
+        if passed.has_regained_sight:
+            self.watch.renew("folders can be looked at that could not")
         self.agenda.looked(
             now_s,
-            took_s=passed.look_s,
+            took_s=passed.overhead_s,
             again_in_s=0.0 if passed.is_interrupted else passed.look_again_in_s,
-            is_unpublished=passed.is_unpublished,
+            unpublished=passed.unpublished,
+            at_everything=self._is_at_everything,
         )
+
+    def _begin_anew(self) -> None:
+        """Have the next pass do what the last one did not come to."""
+        self.part = EVERYTHING
+        if self.wishes.publish.is_set():
+            self.agenda.is_publish_asked = True
 
     def _note_trouble(self, trouble: MelwatchError, now_s: float) -> None:
         """Say it once, and try again after a while that grows."""
@@ -291,6 +307,7 @@ class Runner:
             self._retry_s = _RETRY_FIRST_S
         self.trouble = trouble
         self._not_before_s = now_s + self._retry_s
+        self._begin_anew()
         self._look(EVERYTHING, self._not_before_s)
         self._retry_s = min(_RETRY_LONGEST_S, self._retry_s * 2)
 
@@ -305,7 +322,8 @@ class Runner:
             report=self.report,
             watch=self.watch,
         )
-        self.face.progress(live.sentence)
+        if live != self._saved or self.face.is_watched:
+            self.face.progress(live.words)
         if live != self._saved:
             save_live(self.db, live, os.getpid())
             self._saved = live

@@ -152,7 +152,12 @@ def _default_dataset(values: Values) -> None:
     """Let a configuration that names only the music get `~/datasets/<its name>`."""
     root = values.get("library", {}).get("root")
     if isinstance(root, (str, Path)):
-        values.setdefault("dataset", {}).setdefault("path", Path.home() / "datasets" / _name_of(Path(root)))
+        values.setdefault("dataset", {}).setdefault("path", default_dataset(Path(root)))
+
+
+def default_dataset(root: Path) -> Path:
+    """Return where the dataset of a library goes when nobody says."""
+    return Path.home() / "datasets" / _name_of(root)
 
 
 def _name_of(root: Path) -> str:

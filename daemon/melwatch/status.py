@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from melwatch import publication, renewal
+from melwatch import filesystem, publication, renewal
 from melwatch.compose import CHANGING, DUPLICATE, FATES, PENDING
 from melwatch.dataset.representation import representation
 from melwatch.library.rules import SENTENCES, Reason
@@ -15,6 +15,7 @@ from melwatch.manifest import tracks, versions
 from melwatch.manifest.database import FILE_NAME, read_manifest
 from melwatch.manifest.lock import holder_pid
 from melwatch.names import native
+from melwatch.spelling import is_same_file
 from melwatch.track import RelPath
 
 if TYPE_CHECKING:
@@ -122,6 +123,9 @@ def why(shop: Workshop, db: Connection, path: Path) -> Answer:
     for record in records:
         if record.path == relative:
             return _about_track(record, composition)
+    for record in records:
+        if is_same_file(shop.root, record.path, relative):
+            return _about_track(record, composition)
     return _about_other(shop, db, relative)
 
 
@@ -129,7 +133,7 @@ def relative_path(shop: Workshop, path: Path) -> RelPath | None:
     """Return a path below the root, joined by `/`; a relative one may also be meant from the root."""
     whole = os.fsencode(os.path.abspath(path))
     root = shop.root.rstrip(os.sep.encode()) + os.sep.encode()
-    if not whole.startswith(root):
+    if not os.path.normcase(whole).startswith(os.path.normcase(root)):
         if path.is_absolute():
             return None
         whole = os.path.join(shop.root, os.fsencode(path))
@@ -163,6 +167,7 @@ def _about_track(record: TrackRecord, composition: Composition) -> Answer:
 
 def _about_other(shop: Workshop, db: Connection, path: RelPath) -> Answer:
     """Answer for what is not a track: from what the last scan noted, or from the rules alone."""
+    place = filesystem.openable(native(shop.root, path))
     noted = tracks.left_out(db)
     parts = path.rstrip(b"/").split(b"/")
     above = [RelPath(b"/".join(parts[:count]) + b"/") for count in range(1, len(parts) + 1)]
@@ -170,12 +175,12 @@ def _about_other(shop: Workshop, db: Connection, path: RelPath) -> Answer:
         if place in noted:
             reason = Reason(noted[place])
             return Answer(path=path, reason=reason, sentence=SENTENCES[reason], details={})
-    if os.path.isdir(native(shop.root, path)):
+    if os.path.isdir(place):
         return Answer(path=path, reason="folder", sentence="is a folder; ask about a file in it", details={})
     reasons = [shop.rules.about_folder(folder[:-1]) for folder in above[:-1]]
     verdict = next((reason for reason in reasons if reason), None) or shop.rules.about_file(path)
     if verdict is not None:
         return Answer(path=path, reason=verdict, sentence=SENTENCES[verdict], details={})
-    if os.path.lexists(native(shop.root, path)):
+    if os.path.lexists(place):
         return Answer(path=path, reason="unseen", sentence="is new: no pass has seen it yet", details={})
     return Answer(path=path, reason="missing", sentence="does not exist, and is not on record", details={})

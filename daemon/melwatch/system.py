@@ -1,25 +1,20 @@
-"""What differs between operating systems, under one name each; the one module that asks which it is."""
+"""What differs between operating systems, under one name each: places, processes, signals; files are apart."""
 
 from __future__ import annotations
 
 import ctypes
 import errno
-import io
 import multiprocessing
 import os
 import signal
-import stat
 import sys
-from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import platformdirs
 
-from melwatch.track import FileStamp
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from multiprocessing.context import BaseContext
 
 SERVICE_PACKAGE = "melwatch_winservice" if sys.platform == "win32" else "melwatch_systemd"
@@ -38,115 +33,35 @@ def config_folder(*, for_all: bool) -> Path:
     return Path("/etc/melwatch")
 
 
-def stamp_of(facts: os.stat_result) -> FileStamp:
-    """Return what of a `stat` result tells whether a file has changed."""
-    changed_ns = facts.st_mtime_ns if sys.platform == "win32" else facts.st_ctime_ns
-    return FileStamp(size=facts.st_size, mtime_ns=facts.st_mtime_ns, changed_ns=changed_ns, inode=facts.st_ino)
+def machine_state_folder() -> Path:
+    """Return where services of the machine keep what they know, each in a folder of its own name."""
+    if sys.platform == "win32":
+        return platformdirs.site_data_path("melwatch", appauthor=False) / "state"
+    return Path("/var/lib/melwatch")
 
 
-def stat_entry(entry: os.DirEntry[bytes]) -> os.stat_result:
-    """Return what `stat` says of an entry of a folder, what a link leads to included."""
-    # On Windows what the listing brings along names neither inode nor device.
-    return os.stat(entry.path) if sys.platform == "win32" else entry.stat()
+def owner_of(path: Path) -> str:
+    """Return the name of the account that a file belongs to, or its number; "" where the system has no such thing."""
+    if sys.platform == "win32":
+        return ""
+    try:
+        return path.owner()
+    except KeyError:
+        return str(path.stat().st_uid)
 
 
-def open_shared(path: bytes) -> int:
-    """Open a file for reading; return its descriptor.
+def is_administrator() -> bool:
+    """Whether this process may change the machine."""
+    if sys.platform == "win32":
+        return bool(ctypes.windll.shell32.IsUserAnAdmin())
+    return os.geteuid() == 0
 
-    Its owner may rename or delete it meanwhile, and the other end of a FIFO is not waited for.
+
+def try_lock(handle: int, *, is_shared: bool = False) -> bool:
+    """Take the lock of an open file without waiting, with others who share it or alone; it ends with the process.
+
+    Windows has none that is shared here, so that there one excludes the other.
     """
-    if sys.platform == "win32":
-        import msvcrt
-
-        import win32con
-        import win32file
-
-        share = win32con.FILE_SHARE_READ | win32con.FILE_SHARE_WRITE | win32con.FILE_SHARE_DELETE
-        handle: Any = win32file.CreateFileW(  # its stubs say int, and ask for what may be None
-            os.fsdecode(path), win32con.GENERIC_READ, share, cast("Any", None), win32con.OPEN_EXISTING, 0, None
-        )
-        return msvcrt.open_osfhandle(handle.Detach(), os.O_RDONLY | os.O_BINARY)
-    return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-
-
-def is_being_written(path: bytes) -> bool:
-    """Whether somebody has a file open for writing; False where the system does not tell."""
-    if sys.platform == "win32":
-        import pywintypes
-        import win32con
-        import win32file
-
-        share = win32con.FILE_SHARE_READ | win32con.FILE_SHARE_DELETE
-        try:
-            handle: Any = win32file.CreateFileW(  # as in open_shared
-                os.fsdecode(path), win32con.GENERIC_READ, share, cast("Any", None), win32con.OPEN_EXISTING, 0, None
-            )
-        except pywintypes.error as error:
-            sharing_violation, lock_violation = 32, 33
-            return error.winerror in {sharing_violation, lock_violation}
-        handle.Close()
-    elif sys.platform == "linux":
-        try:
-            return stat.S_ISREG(os.stat(path).st_mode) and not _can_lease(path)
-        except OSError:  # gone, not our own file, or on a file system without leases
-            return False
-    return False
-
-
-def _can_lease(path: bytes) -> bool:
-    """Whether the system grants a read lease on a file, which it does while nobody has it open for writing."""
-    if sys.platform != "linux":
-        return True
-    import fcntl
-
-    try:
-        handle = open_shared(path)
-    except BlockingIOError:  # somebody else's lease, which they now give back
-        return False
-    try:
-        # A writer that comes while we hold the lease waits, and we are sent a signal. By default it is
-        # SIGIO, which ends the process; SIGURG is ignored.
-        fcntl.fcntl(handle, fcntl.F_SETSIG, signal.SIGURG)
-        fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_RDLCK)
-    except BlockingIOError:
-        return False
-    else:
-        with suppress(OSError):
-            fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_UNLCK)
-        return True
-    finally:
-        os.close(handle)
-
-
-@contextmanager
-def memory_file(pieces: Sequence[bytes], n_zeros: int) -> Iterator[int | io.BytesIO]:
-    """Give a library a file to read that holds the pieces and then zeros, without a disk.
-
-    On Linux it is a descriptor, so that a C library reads it without calling back into Python.
-    """
-    if sys.platform != "linux":
-        yield io.BytesIO(b"".join((*pieces, bytes(n_zeros))))
-        return
-    with open(os.memfd_create("melwatch"), "r+b", buffering=0) as file:
-        file.writelines(pieces)
-        file.truncate(file.tell() + n_zeros)
-        file.seek(0)
-        yield file.fileno()
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames inside a folder durable, where the system has a call for that."""
-    if sys.platform == "win32":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def try_lock(handle: int) -> bool:
-    """Take the exclusive lock of an open file without waiting; it ends with the process."""
     try:
         if sys.platform == "win32":
             import msvcrt
@@ -157,7 +72,7 @@ def try_lock(handle: int) -> bool:
         else:
             import fcntl
 
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, (fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except OSError:
         return False
     return True
@@ -209,11 +124,14 @@ def lower_priority() -> None:
 
 def limit_memory(megabytes: int) -> None:
     """Let this process fail, not the machine, when it asks for more memory than that."""
+    limit = megabytes * 1024 * 1024
     if sys.platform == "win32":
+        from melwatch import windows
+
+        windows.limit_memory(limit)
         return
     import resource
 
-    limit = megabytes * 1024 * 1024
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     if hard != resource.RLIM_INFINITY:
         limit = min(limit, hard)
@@ -239,10 +157,25 @@ def keep_freed_memory() -> None:
 
 
 def die_with_parent() -> None:
-    """Have the system end this process when the one that started it ends."""
+    """Have the system end this process, a child forked from the server, when the one that asked for it ends.
+
+    The server ends with the process that started it, but not while a child holds the pipe by which
+    it is told: a hung child would keep the server, and the server the child.
+    """
     if sys.platform == "linux":
+        from multiprocessing import forkserver
+
         set_parent_death_signal, sigkill = 1, 9
         ctypes.CDLL(None).prctl(set_parent_death_signal, sigkill)
+        server = forkserver._forkserver  # noqa: SLF001  as in stop_child_server
+        held = getattr(server, "_forkserver_alive_fd", None)
+        if held is not None:
+            server._forkserver_alive_fd = None  # type: ignore[attr-defined]  # noqa: SLF001
+            os.close(held)
+    elif sys.platform == "win32":
+        from melwatch import windows
+
+        windows.end_with_parent()
 
 
 def handle_signals(*, stop: Callable[[], None], rescan: Callable[[], None]) -> None:
@@ -263,6 +196,10 @@ def ignore_interrupts() -> None:
 
 def is_passing(error: OSError) -> bool:
     """Whether an operation failed for a state of the disk that may pass, rather than for what was asked."""
+    if sys.platform == "win32":
+        from melwatch import windows
+
+        return is_disk_full(error) or error.winerror in windows.PASSING
     return is_disk_full(error) or error.errno in {errno.EIO, errno.EROFS, errno.ESTALE, errno.ETIMEDOUT}
 
 

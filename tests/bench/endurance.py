@@ -124,6 +124,13 @@ while True:
     if sum(map(len, splits)) != len(set().union(*splits)):
         overlaps += 1
         assert mode != "load", "splits overlap"
+        twice = {path for part in splits for path in part if sum(path in other for other in splits) > 1}
+        placed = {path: set() for path in twice}
+        for number in range(before, melwatch.current_version(place) + 1):
+            for split, part in melwatch.load(place, version=number).items():
+                for path in twice.intersection(part["paths"]):
+                    placed[path].add(split)
+        assert all(len(known) > 1 for known in placed.values()), "in two splits, yet not moved"
     if before == melwatch.current_version(place):
         versions.add(before)
     loads += 1

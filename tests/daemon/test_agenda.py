@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,12 +24,21 @@ def agenda(*, is_timed: bool = False) -> Agenda:
     return fresh
 
 
+NEWS = (f"digest {number}" for number in count())
+
+
 def look(
-    on: Agenda, now_s: float, *, is_unpublished: bool = True, took_s: float = 0.0, again_in_s: float | None = None
+    on: Agenda,
+    now_s: float,
+    *,
+    is_unpublished: bool = True,
+    is_publishing: bool = False,
+    took_s: float = 0.0,
+    again_in_s: float | None = None,
 ) -> None:
     """Look at the library at some moment; by default something new is there."""
-    on.begin_look()
-    on.looked(now_s, took_s=took_s, again_in_s=again_in_s, is_unpublished=is_unpublished)
+    on.begin_look(is_publishing=is_publishing)
+    on.looked(now_s, took_s=took_s, again_in_s=again_in_s, unpublished=next(NEWS) if is_unpublished else None)
 
 
 # Looking.
@@ -125,7 +136,7 @@ def test_a_hint_while_looking_asks_for_another_look() -> None:
     looking.begin_look()
     assert not looking.is_look_due(START_S + 1)
     looking.hint(START_S + 2)
-    looking.looked(START_S + 3, took_s=2.0, again_in_s=None, is_unpublished=False)
+    looking.looked(START_S + 3, took_s=2.0, again_in_s=None, unpublished=None)
 
     assert looking.is_look_due(START_S + 2 + HINT_DELAY_S)
 
@@ -219,7 +230,7 @@ def test_a_version_ends_the_wait() -> None:
     changed = agenda()
     look(changed, START_S)
     changed.is_publish_asked = True
-    look(changed, START_S, is_unpublished=False)
+    look(changed, START_S, is_unpublished=False, is_publishing=True)
 
     assert changed.seconds_left(START_S) is None
     assert not changed.is_publish_due(START_S + 2 * MAX_WAIT_S)
@@ -234,10 +245,41 @@ def test_publishing_on_request_waits_for_nothing() -> None:
         asked.is_publish_asked = True
 
         assert asked.is_publish_due(START_S)
-        look(asked, START_S)
-        assert asked.is_publish_due(START_S)
         look(asked, START_S, is_unpublished=False)
+        assert asked.is_publish_due(START_S)
+        look(asked, START_S, is_unpublished=False, is_publishing=True)
         assert not asked.is_publish_due(START_S)
+
+
+def test_what_is_asked_while_publishing_is_done_by_the_next_pass() -> None:
+    """A pass that had begun may not have seen what the person wants to see published."""
+    asked = agenda()
+    asked.begin_look(is_publishing=True)
+    asked.is_publish_asked = True
+    asked.looked(START_S, took_s=0.0, again_in_s=None, unpublished=None)
+    assert asked.is_publish_due(START_S)
+
+
+def test_a_look_that_finds_nothing_new_does_not_put_publishing_off() -> None:
+    """Quiet is that nothing changes, not that nobody looks."""
+    changed = agenda()
+    for passed_s in range(int(QUIET_S) + 1):
+        changed.begin_look()
+        changed.looked(START_S + passed_s, took_s=0.0, again_in_s=None, unpublished="the same")
+    assert changed.is_publish_due(START_S + QUIET_S)
+
+
+def test_a_look_at_everything_does_not_keep_parts_from_being_looked_at() -> None:
+    """Each kind of look is followed by a rest from its kind."""
+    for at_everything in (True, False):
+        resting = agenda()
+        resting.begin_look()
+        resting.looked(START_S, took_s=3.0, again_in_s=None, unpublished=None, at_everything=at_everything)
+        resting.hint(START_S, at_everything=not at_everything)
+        assert resting.look_at_s == START_S + HINT_DELAY_S
+        resting.begin_look()
+        resting.hint(START_S, at_everything=at_everything)
+        assert resting.look_at_s == START_S + 30
 
 
 def test_where_publishing_has_set_times_changes_do_not_set_it_off() -> None:

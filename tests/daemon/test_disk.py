@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from melwatch.disk import remove_temporaries, replace_file, replacing, temporary_beside
+from melwatch import disk, filesystem
+from melwatch.disk import put_in_place, remove, remove_temporaries, replace_file, replacing, temporary_beside
+from melwatch.errors import DegradedError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -132,3 +134,56 @@ def test_temporaries_are_removed_and_nothing_else(tmp_path: Path) -> None:
 def test_a_missing_folder_holds_no_temporaries(tmp_path: Path) -> None:
     """Cleaning up before anything was made is no error."""
     assert remove_temporaries(tmp_path / "missing") == 0
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, times: int) -> list[int]:
+    """Have the system say so many times that a file is in use, as Windows does; return when it was asked."""
+    asked: list[int] = []
+    replace = filesystem.replace
+
+    def refusing(source: Path, target: Path) -> None:
+        asked.append(len(asked))
+        if len(asked) <= times:
+            raise PermissionError(13, "in use")
+        replace(source, target)
+
+    monkeypatch.setattr(filesystem, "replace", refusing)
+    monkeypatch.setattr(filesystem, "is_in_use", lambda error: isinstance(error, PermissionError))
+    return asked
+
+
+def test_a_file_in_use_is_replaced_once_it_is_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is tried again, a little later each time."""
+    asked = refuse(monkeypatch, times=3)
+    replace_file(tmp_path / "state.json", b"new")
+    assert len(asked) == 4
+    assert (tmp_path / "state.json").read_bytes() == b"new"
+
+
+def test_waiting_for_a_file_in_use_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then it is a passing fault with a sentence, and what was there stays."""
+    refuse(monkeypatch, times=1000)
+    monkeypatch.setattr(disk, "_PATIENCE_S", 0.1)
+    (tmp_path / "state.json").write_bytes(b"old")
+    with pytest.raises(DegradedError, match="another program has it open"):
+        replace_file(tmp_path / "state.json", b"new")
+    assert names_in(tmp_path) == {"state.json"}
+    assert (tmp_path / "state.json").read_bytes() == b"old"
+
+
+def test_other_faults_are_not_waited_for(tmp_path: Path) -> None:
+    """Only a file in use may become free."""
+    with pytest.raises(FileNotFoundError):
+        put_in_place(tmp_path / "absent", tmp_path / "target")
+
+
+def test_what_cannot_be_removed_now_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Removing says whether it is done."""
+    file = tmp_path / "shard.arrow"
+    file.write_bytes(b"rows")
+    with monkeypatch.context() as patch:
+        patch.setattr(type(file), "unlink", lambda *_, **__: (_ for _ in ()).throw(PermissionError(13, "mapped")))
+        patch.setattr(filesystem, "is_in_use", lambda error: isinstance(error, PermissionError))
+        assert not remove(file)
+    assert remove(file)
+    assert remove(file)

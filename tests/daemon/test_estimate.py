@@ -10,7 +10,7 @@ import pytest
 from building import library, tone
 from melwatch.errors import DegradedError
 from melwatch.estimate import SECONDS_PER_SONG, Estimate, check_space, estimate, songs_that_fit
-from melwatch.system import stamp_of
+from melwatch.filesystem import stamp_of
 from melwatch.track import RelPath, SeenFile
 
 if TYPE_CHECKING:

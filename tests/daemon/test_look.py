@@ -446,3 +446,34 @@ def test_a_root_that_is_gone_is_noticed_by_a_look_at_a_part(
     with pytest.raises(RootOfflineError):
         look(shop, db, Part.of([RelPath(b"Jazz")]))
     assert on_record(db) == PATHS
+
+
+@pytest.mark.usefixtures("known")
+def test_a_file_on_the_way_to_a_part_is_not_part_of_it(shop: Workshop, db: Connection) -> None:
+    """Where a part is said to lie below what is a file, that file is met once, as it is on record."""
+    seen = look(shop, db, Part.of([RelPath(b"Rock/c.mp3/nowhere")]))
+    assert [file.path for file in seen.seen.seen] == PATHS
+
+
+@pytest.mark.usefixtures("known")
+def test_what_could_not_be_read_is_looked_at_again(
+    shop: Workshop, music: Path, db: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that was out of sight is in every look, until it is seen."""
+    library(music / "Rock", {"Live": {"e.mp3": b"eeeee"}})
+    listing = os.scandir
+
+    def refuse(path: Any) -> Any:
+        if os.fsencode(path).endswith(b"Live"):
+            raise PermissionError(13, "Permission denied")
+        return listing(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", refuse)
+        seen = look(shop, db)
+    assert seen.seen.unverified == [b"Rock/Live/"]
+    tracks.replace_left_out(db, [(entry.path, entry.reason) for entry in seen.seen.left_out])
+    seen = look(shop, db, NOTHING)
+    assert RelPath(b"Rock/Live/e.mp3") in {file.path for file in seen.seen.seen}
+    assert seen.seen.unverified == []
+    assert seen.seen.left_out == []

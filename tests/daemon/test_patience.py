@@ -55,3 +55,25 @@ def test_what_is_there_again_is_missing_no_more(patience: Patience) -> None:
     assert patience.recently_missing([], 20.0, may_move=False) == (frozenset(), 0.0)
     assert patience.missing == frozenset()
     assert patience.recently_missing({A}, 100.0, may_move=False) == (frozenset({A}), 30.0)
+
+
+def test_what_is_out_of_sight_is_looked_for_ever_more_rarely(patience: Patience) -> None:
+    """The same places are looked for after 5, 10, 20 s; others begin anew, and none are not looked for."""
+    waits_s = [patience.note_sight([A]) for _ in range(3)]
+    assert waits_s == [5, 10, 20]
+    assert patience.note_sight([A, RelPath(b"Jazz/")]) == 5
+    assert patience.note_sight([]) is None
+
+
+def test_a_person_who_asks_has_everything_tried(patience: Patience) -> None:
+    """What was refused is read again at once on request."""
+    patience.note_read([file()], {A}, 0.0)
+    patience.forget_refusals()
+    assert patience.worth_reading([file()], 1.0) == ((file(),), None)
+
+
+def test_files_that_are_gone_are_forgotten(patience: Patience) -> None:
+    """Only files of the last look are remembered."""
+    patience.note_read([file()], {A}, 0.0)
+    patience.worth_reading([], 1.0)
+    assert not patience.refused

@@ -50,7 +50,7 @@ REPORT = PassReport(
 class ScriptedWatch:
     """A watch that tells what a test puts into it, and nothing of what happens on disk."""
 
-    mode, reason, overflows = Mode.WATCHING, "", 0
+    mode, words, overflows = Mode.WATCHING, "watching", 0
 
     def __init__(self) -> None:
         self.folders: set[RelPath] = set()
@@ -63,6 +63,10 @@ class ScriptedWatch:
 
     def check(self, root_key: tuple[int, int] | None) -> None:
         """All is always well."""
+
+    def renew(self, why: str) -> None:
+        """Have everything looked at."""
+        self.everything = why
 
     def wait(self, timeout_s: float) -> bool:
         """Wait a little, so that a test's loop is not a busy one."""
@@ -141,9 +145,14 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
         published.append(wishes.publish.is_set())
         if "error" in outcome:
             raise outcome.pop("error")
-        values = {"look_again_in_s": None, "is_interrupted": False, "is_unpublished": False} | outcome
+        values = {
+            "look_again_in_s": None,
+            "is_interrupted": False,
+            "has_regained_sight": False,
+            "unpublished": None,
+        } | outcome
         outcome.clear()
-        return Passed(report=REPORT, root=ROOT_KEY, look_s=0.0, **values)
+        return Passed(report=REPORT, root=ROOT_KEY, overhead_s=0.0, **values)
 
     with manifest_of(shop) as db:
         watch, timetable = ScriptedWatch(), StoppedTimetable()
@@ -209,7 +218,7 @@ def test_what_may_have_been_missed_is_found_by_a_look_at_everything(bench: Bench
 
 def test_what_is_published_was_looked_at_as_a_whole(bench: Bench) -> None:
     """After quiet a pass publishes, and looks at everything for that."""
-    bench.outcome["is_unpublished"] = True
+    bench.outcome["unpublished"] = "digest"
     bench.watch.folders = {RelPath(b"Rock")}
     bench.settle()
     assert bench.parts == [Part.of([RelPath(b"Rock")]), EVERYTHING]
@@ -337,3 +346,23 @@ def _change(file: Path, what: str, content: bytes) -> None:
         file.unlink()
     elif file.exists():
         file.rename(file.with_name(f"1{file.name}"))
+
+
+def test_publishing_on_request_is_not_lost_while_a_pass_is_under_way(bench: Bench) -> None:
+    """The pass at hand publishes what there is, and the next one what a look at everything finds."""
+    requests.ask(bench.runner.db, Ask.PUBLISH, "", "now")
+    bench.runner.look_now(Part.of([RelPath(b"Rock")]))
+    bench.runner._begin_what_is_due(time.monotonic())
+    bench.settle()
+    assert bench.parts == [Part.of([RelPath(b"Rock")]), EVERYTHING]
+    assert bench.published[-1]
+
+
+def test_folders_that_can_be_read_again_are_watched_again(bench: Bench) -> None:
+    """Nobody tells the watch that a folder's permissions have changed."""
+    bench.outcome["has_regained_sight"] = True
+    bench.runner.look_now()
+    bench.settle()
+    bench.runner.tick()
+    bench.settle()
+    assert bench.parts == [EVERYTHING, EVERYTHING]

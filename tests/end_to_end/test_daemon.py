@@ -151,6 +151,33 @@ def test_stopping_in_the_middle_costs_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("signals", [1, 2])
+def test_a_song_that_takes_too_long_is_cut_short_and_not_held_against_it(tmp_path: Path, signals: int) -> None:
+    """A worker that does not come to an end is ended after four seconds, by a second signal at once."""
+    rig = Rig.at(tmp_path)
+    library(rig.music, {"Rock": {f"{n:02}.mp3": tone(100 + n, 30.0) for n in range(60)}})
+    rig.environment["MELWATCH_WORKERS__PROCESSES"] = "1"
+    with running(rig) as daemon:
+        daemon.wait_for(lambda: any((rig.state / "spool").iterdir()))
+        workers = [child for child in daemon.children() if child.ppid() != daemon.process.pid]
+        assert workers
+        for worker in workers:
+            worker.suspend()
+        began_s = time.monotonic()
+        for _ in range(signals):
+            daemon.process.terminate()
+            time.sleep(0.3)
+        assert daemon.process.wait(10) == (0 if signals == 1 else 130)
+        assert time.monotonic() - began_s < (5 if signals == 1 else 1)
+        _, alive = psutil.wait_procs(workers, 5)
+        assert not alive
+    assert rig.status()["tracks"]["failed"] == 0
+    with running(rig) as daemon:
+        daemon.wait_for(lambda: len(daemon.songs()) == 60)
+    assert rig.status()["tracks"]["failed"] == 0
+
+
+@pytest.mark.slow
 def test_sixty_songs_moved_about_are_extracted_once(rig: Rig) -> None:
     """A folder moved in, renamed, moved to another genre and moved out again: 60 extractions in all."""
     rig.environment["MELWATCH_DELETIONS__MAX_TRACKS"] = "1000"

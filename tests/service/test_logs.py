@@ -28,7 +28,8 @@ set_up_logging(LogSection(level="debug", format=sys.argv[1]))
 logging.getLogger("melwatch.test").warning("%s: %s", "caf\\udce9.mp3", "caf\\u00e9 \\u266b")
 logging.getLogger("melwatch.test").debug("small talk")
 logging.getLogger("apscheduler.scheduler").info("chatter")
-logging.getLogger("watchdog").warning("trouble")
+logging.getLogger("watchdog").warning("chatter")
+logging.getLogger("watchdog").error("trouble")
 """
 
 log = logging.getLogger("melwatch.test")
@@ -78,7 +79,7 @@ def spoken(layout: str, **environment: str) -> list[str]:
 def test_a_person_reads_level_and_message() -> None:
     """Without a file lines go to standard error, which has a time of its own under every service manager."""
     assert spoken("text", PYTHONUTF8="1") == [
-        "WARNING: caf\\udce9.mp3: café ♫", "DEBUG: small talk", "WARNING: trouble",
+        "WARNING: caf\\udce9.mp3: café ♫", "DEBUG: small talk", "ERROR: trouble",
     ]  # fmt: skip
 
 
@@ -96,7 +97,7 @@ def test_programs_read_standard_error_line_by_line() -> None:
     told = [json.loads(line) for line in spoken("json")]
 
     assert [entry["message"] for entry in told] == ["caf\udce9.mp3: café ♫", "small talk", "trouble"]
-    assert [entry["level"] for entry in told] == ["warning", "debug", "warning"]
+    assert [entry["level"] for entry in told] == ["warning", "debug", "error"]
     assert [entry["logger"] for entry in told] == ["melwatch.test", "melwatch.test", "watchdog"]
 
 

@@ -14,9 +14,9 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
-from melwatch import system
+from melwatch import filesystem
 from melwatch.dataset.layout import huggingface_metadata
-from melwatch.disk import temporary_beside
+from melwatch.disk import put_in_place, remove, temporary_beside
 from melwatch.edition import COLUMN_DTYPES, ShardFacts
 from melwatch.errors import StoreError
 
@@ -90,11 +90,11 @@ def write_shard(
                     writer.write_batch(batch)
             os.fsync(file.fileno())
         path = f"{split}/{sink.digest.hexdigest()}.arrow"
-        beside.replace(folder.shard(path))
+        put_in_place(beside, folder.shard(path))
     except BaseException:
-        beside.unlink(missing_ok=True)
+        remove(beside)
         raise
-    system.sync_folder(beside.parent)
+    filesystem.sync_folder(beside.parent)
     return ShardFacts(path=path, bytes=sink.written)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from melwatch import system
+from melwatch import filesystem
 from melwatch.dataset import arrow, card, layout, tables
 from melwatch.dataset.audio import refuse_foreign, write_audio
 from melwatch.dataset.fingerprint import content_digest, fingerprint, split_fingerprint, tracks_of
@@ -110,7 +110,7 @@ def _seal_version(folder: DatasetFolder, edition: Edition) -> int:
         "published_at": edition.published_at,
     }
     written = replace_file(folder.version(edition.number) / layout.CURRENT, layout.described_json(said))
-    system.sync_folder(folder.versions)
+    filesystem.sync_folder(folder.versions)
     return written
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import queue
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +58,8 @@ class Observation:
         self._root = root
         self._on_loss = on_loss
         self._is_over = False
+        self.unwatched = 0
+        """Folders that may not be read, so that nothing is told of them."""
         self._trouble = ""
         try:
             self._observer: BaseObserver = Observer(timeout=_TIMEOUT_S)
@@ -115,6 +118,8 @@ class Observation:
         watchdog passes in silence: every folder but the root may fail to be watched, and the root too
         where it may not be read.
         """
+        # Of a folder that two events announce it warns, at length: it prints all of its watches.
+        warnings.filterwarnings("ignore", "Callback with id", RuntimeWarning)
         handle_event, add_callback = self._reader.handle_event, self._reader.add_callback
 
         def handle(event: Any) -> None:  # noqa: ANN401 - the type exists on Linux only
@@ -135,6 +140,7 @@ class Observation:
                 raise
             if descriptor == -1:
                 self._reader.remove_callbacks([(descriptor, id_)])
+                self.unwatched += 1
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
             return descriptor
 

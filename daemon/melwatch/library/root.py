@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from melwatch import filesystem
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -59,8 +61,9 @@ class RootVerdict:
 def read_root(root: bytes) -> tuple[RootKey | None, OSError | None]:
     """Return which folder the root is, or why that cannot be told: it must be there, and be listed."""
     try:
-        facts = os.stat(root)
-        with os.scandir(root) as listing:
+        place = filesystem.openable(root)
+        facts = os.stat(place)
+        with os.scandir(place) as listing:
             next(listing, None)
     except OSError as error:
         return None, error

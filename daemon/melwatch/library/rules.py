@@ -38,6 +38,7 @@ class Reason(StrEnum):
     LINK_LOOP = "link_loop"
     PATH_TOO_LONG = "path_too_long"
     UNREADABLE = "unreadable"
+    ONLINE_ONLY = "online_only"
 
 
 SENTENCES = {
@@ -53,6 +54,7 @@ SENTENCES = {
     Reason.LINK_LOOP: "is a link to a folder that the scan is already in or has reached by another link",
     Reason.PATH_TOO_LONG: "has a path longer than the system can open",
     Reason.UNREADABLE: "lies in a folder that could not be read",
+    Reason.ONLINE_ONLY: "exists only online, and library.hydrate does not allow to download it",
 }
 
 
@@ -63,14 +65,19 @@ class Rules:
     extensions: tuple[str, ...]
     excluded: frozenset[str]
     ignored: pathspec.GitIgnoreSpec
+    hydrate: bool = False
+    """Whether files that exist only online count: to read them is to download them."""
 
     @classmethod
-    def of(cls, *, extensions: Sequence[str], exclude: Sequence[str], ignore: Sequence[str]) -> Rules:
+    def of(
+        cls, *, extensions: Sequence[str], exclude: Sequence[str], ignore: Sequence[str], hydrate: bool = False
+    ) -> Rules:
         """Compile the settings; `ignore` takes gitignore patterns relative to the root."""
         return cls(
             extensions=tuple(extensions),
             excluded=frozenset(folded(name) for name in exclude),
             ignored=pathspec.GitIgnoreSpec.from_lines(ignore),
+            hydrate=hydrate,
         )
 
     def about_folder(self, path: bytes) -> Reason | None:
@@ -87,6 +94,15 @@ class Rules:
     def may_enter(self, path: bytes) -> bool:
         """Whether the scan may look into this folder at all, be it only to tell what is left out."""
         return b"/" in path or folded(display(path)) not in NEVER_ENTERED
+
+    def matters(self, path: bytes, *, is_folder: bool) -> bool:
+        """Whether what lies at a path, by its name and the folders above, may be a track or hold some."""
+        parts = path.split(b"/")
+        above = len(parts) if is_folder else len(parts) - 1
+        folders = [b"/".join(parts[:count]) for count in range(1, above + 1)]
+        if any(self.about_folder(folder) is not None or not self.may_enter(folder) for folder in folders):
+            return False
+        return is_folder or self.about_file(path) is None
 
     def about_file(self, path: bytes) -> Reason | None:
         """Why this file is not a track, if so, judged by its name alone."""

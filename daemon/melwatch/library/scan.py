@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from melwatch import system
+from melwatch import filesystem
 from melwatch.library.part import EVERYTHING
 from melwatch.library.rules import Reason
 from melwatch.names import native
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from melwatch.library.part import Part
     from melwatch.library.rules import Rules
 
-LOST_SIGHT = frozenset({Reason.UNREADABLE, Reason.PATH_TOO_LONG, Reason.BROKEN_LINK})
+OUT_OF_REACH = frozenset({Reason.UNREADABLE, Reason.PATH_TOO_LONG, Reason.BROKEN_LINK})
+LOST_SIGHT = OUT_OF_REACH | {Reason.ONLINE_ONLY}
 """Why nothing is known of something that is there."""
 
 
@@ -37,12 +38,17 @@ class LeftOut:
 
 @dataclass(slots=True, kw_only=True)
 class Scan:
-    """What one walk found; `unverified` folders could not be read, so nothing is known of them."""
+    """What one walk found; of `unverified` folders and files nothing new is known, since they could not be read."""
 
     seen: list[SeenFile] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
     unverified: list[RelPath] = field(default_factory=list)
     other_files: Counter[Reason] = field(default_factory=Counter)
+
+    @property
+    def out_of_reach(self) -> frozenset[RelPath]:
+        """Folders and files that could not be looked at."""
+        return frozenset(entry.path for entry in self.left_out if entry.reason in OUT_OF_REACH)
 
     @property
     def found(self) -> int:
@@ -88,7 +94,7 @@ def scan(root: bytes, rules: Rules, part: Part = EVERYTHING) -> Scan:
 
 class _Walk:
     def __init__(self, root: bytes, rules: Rules, part: Part) -> None:
-        self.root = root
+        self.root = filesystem.openable(root)
         self.rules = rules
         self.part = part
         self.result = Scan()
@@ -109,21 +115,26 @@ class _Walk:
     def meet(self, entry: _Entry) -> list[_Folder]:
         """Take in one entry; return the folder to go down into, if it is one."""
         try:
-            facts = system.stat_entry(entry.of)
+            facts = filesystem.stat_entry(entry.of)
         except OSError as error:
             self._fail(entry, error)
             return []
         if stat.S_ISDIR(facts.st_mode):
             return self._enter(entry, _key(facts))
-        self._judge(entry, facts)
+        if self._is_wanted(entry):
+            self._judge(entry, facts)
         return []
+
+    def _is_wanted(self, entry: _Entry) -> bool:
+        """Whether an entry lies in the part, rather than leading there: a file leads nowhere."""
+        return entry.folder.is_whole or self.part.holds(RelPath(entry.path))
 
     def _enter(self, entry: _Entry, key: tuple[int, int]) -> list[_Folder]:
         reason = entry.folder.inherited or self.rules.about_folder(entry.path)
         if not self.rules.may_enter(entry.path):
             self._leave_out(entry.path + b"/", Reason.EXCLUDED)
             return []
-        is_link = entry.of.is_symlink()
+        is_link = filesystem.is_link(entry.of)
         if is_link and not self.part.is_everything:
             raise LinkMetError
         if key in entry.folder.ancestors or (is_link and key in self.reached_by_link):
@@ -131,8 +142,7 @@ class _Walk:
             return []
         if is_link and reason is None:
             self.reached_by_link.add(key)
-        is_whole = entry.folder.is_whole or self.part.holds(RelPath(entry.path))
-        return [_Folder(entry.path, reason, entry.folder.ancestors | {key}, is_whole)]
+        return [_Folder(entry.path, reason, entry.folder.ancestors | {key}, self._is_wanted(entry))]
 
     def _judge(self, entry: _Entry, facts: os.stat_result) -> None:
         reason = self.rules.about_file(entry.path)
@@ -142,8 +152,10 @@ class _Walk:
             self._leave_out(entry.path, entry.folder.inherited or reason or Reason.IGNORED)
         elif not stat.S_ISREG(facts.st_mode):
             self._leave_out(entry.path, Reason.NOT_REGULAR)
+        elif filesystem.is_online_only(facts) and not self.rules.hydrate:
+            self._lose(entry.path, Reason.ONLINE_ONLY)
         else:
-            self.result.seen.append(SeenFile(path=RelPath(entry.path), stamp=system.stamp_of(facts)))
+            self.result.seen.append(SeenFile(path=RelPath(entry.path), stamp=filesystem.stamp_of(facts)))
 
     def _fail(self, entry: _Entry, error: OSError) -> None:
         """Take in an entry that could not be looked at.
@@ -155,6 +167,8 @@ class _Walk:
         is_no_song = self.rules.about_file(entry.path) is Reason.NOT_AUDIO
         if _is_folder(entry.of) or (entry.of.is_symlink() and is_no_song):
             self._lose(entry.path + b"/", reason)
+        elif not self._is_wanted(entry):
+            return
         elif is_no_song:
             self.result.other_files[Reason.NOT_AUDIO] += 1
         else:

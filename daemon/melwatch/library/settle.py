@@ -119,10 +119,6 @@ class Settling:
             unsettled.append(Unsettled(path=file.path, age_s=age_s, what=what))
         return Verdict(settled=tuple(settled), unsettled=tuple(unsettled), look_again_in_s=self._look_again_in_s(now_s))
 
-    def waiting(self) -> tuple[RelPath, ...]:
-        """Return the files that did not stand still when last seen, in path order."""
-        return tuple(sorted(self._waiting))
-
     def retain(self, paths: Container[RelPath]) -> None:
         """Forget all files but these."""
         self._waiting = {path: seen for path, seen in self._waiting.items() if path in paths}

@@ -47,14 +47,20 @@ class Watch:
 
     While it cannot, `mode` is polling, `reason` says why, and watching is tried again from time to time.
     Folders reached through links are not watched: what changes there is found by the next full scan.
-    `start`, `stop`, `check` and `take` belong to one thread; `wake` may be called from anywhere.
+    `matters(path, is_folder=...)` tells whether what lies at a path may be a track or hold some; other events
+    give no hint. `start`, `stop`, `check` and `take` belong to one thread; `wake` may be called from anywhere.
     """
 
     def __init__(
-        self, root: bytes, *, mode: Literal["auto", "events", "poll"], clock: Callable[[], float] = time.monotonic
+        self,
+        root: bytes,
+        *,
+        mode: Literal["auto", "events", "poll"],
+        matters: Callable[..., bool] = lambda _path, *, is_folder: True,  # noqa: ARG005
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.overflows = 0
-        self.events = 0
+        self._matters = matters
         self._root = os.fsencode(os.path.abspath(os.fsdecode(root)))
         self._wanted = mode
         self._clock = clock
@@ -80,6 +86,16 @@ class Watch:
     def reason(self) -> str:
         """Why changes are not watched, as a sentence; "" while they are."""
         return self._reason
+
+    @property
+    def words(self) -> str:
+        """How changes are noticed, and what of the library is left out of that."""
+        unwatched = self._observation.unwatched if self._observation is not None else 0
+        if not unwatched:
+            return self._reason or self.mode.value
+        return (
+            f"{self.mode.value}, but for {unwatched} {'folder' if unwatched == 1 else 'folders'} that may not be read"
+        )
 
     def start(self) -> None:
         """Begin to watch, or to poll where that is asked for or nothing else is possible."""
@@ -135,13 +151,19 @@ class Watch:
                 log.info("The music folder is being watched again")
                 self._basket.add_everything("watching has resumed")
 
+    def renew(self, why: str) -> None:
+        """Watch anew, as the library is now, and have everything looked at."""
+        if self._observation is None:
+            return
+        self._end(f"polling because {why}")
+        self._try()
+        self._basket.add_everything(why)
+
     def _renew_after_loss(self) -> None:
         first_s, now_s = self._lost_first_s, self._clock()
         if first_s is None or (now_s - self._lost_last_s < _CALM_S and now_s - first_s < _LONGEST_STORM_S):
             return
-        self._end("polling because events were lost")
-        self._try()
-        self._basket.add_everything("events had been lost, and the watch was renewed")
+        self.renew("events had been lost, and the watch was renewed")
 
     def _why_lost(self, observation: Observation, root_key: tuple[int, int] | None) -> str:
         if self._root_is_gone:
@@ -204,12 +226,11 @@ class Watch:
 
     def _collect(self, event: FileSystemEvent) -> None:
         """Take in an event, on the observer's thread: an exception here would end it."""
-        self.events += 1
         for end in (event.src_path, event.dest_path):
             path = self._relative(end) if end else None
             if path == ROOT:
                 self._root_is_gone = self._root_is_gone or event.event_type in {"deleted", "moved"}
-            if path is not None:
+            if path is not None and (path == ROOT or self._matters(path, is_folder=event.is_directory)):
                 folders = [parent(path), path] if event.is_directory else [parent(path)]
                 self._basket.add(folders, closed=path if isinstance(event, FileClosedEvent) else None)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing, contextmanager
+import stat
+from contextlib import closing, contextmanager, suppress
 from importlib import resources
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ def open_manifest(state: Path) -> Iterator[sqlite3.Connection]:
         with closing(sqlite3.connect(file, timeout=_BUSY_TIMEOUT_S, isolation_level=None)) as connection:
             connection.row_factory = sqlite3.Row
             _check_owner(connection, file)
+            _share(file)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             _migrate(connection, file)
@@ -88,6 +90,17 @@ def _check_owner(connection: sqlite3.Connection, file: Path) -> None:
     is_new = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
     if owner != APPLICATION_ID and not is_new:
         raise StoreError(f"{file} is not a manifest of melwatch", "Name another state folder with --state.")
+
+
+def _share(file: Path) -> None:
+    """Let the group that may write to the state folder write to the manifest too: requests are rows in it.
+
+    SQLite creates a file for its owner alone, whatever the umask, and the files beside it in its image.
+    """
+    facts = file.stat()
+    if file.parent.stat().st_mode & ~facts.st_mode & stat.S_IWGRP:
+        with suppress(PermissionError):  # it is another account's
+            file.chmod(stat.S_IMODE(facts.st_mode) | stat.S_IWGRP | stat.S_IRGRP)
 
 
 def _check_version(connection: sqlite3.Connection, file: Path) -> None:

@@ -76,7 +76,7 @@ def _is_taken(path: Path) -> bool:
     """Whether the lock is held: what is written in its file, a killed process or a moved clock may have left."""
     handle = os.open(path, os.O_RDONLY)
     try:
-        return not system.try_lock(handle)
+        return not system.try_lock(handle, is_shared=True)
     finally:
         os.close(handle)
 

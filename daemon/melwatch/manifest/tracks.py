@@ -10,7 +10,7 @@ from melwatch.track import AudioId, FileStamp, KnownFile, Location, RelPath, Sou
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from melwatch.errors import TrackError
     from melwatch.track import Identity, Made, RecipeId, SeenFile
@@ -54,6 +54,11 @@ def add_tracks(db: sqlite3.Connection, files: Sequence[SeenFile]) -> None:
             "INSERT INTO track (path, ordinal, size, mtime_ns, changed_ns, inode) VALUES (?, ?, ?, ?, ?, ?)",
             ((file.path, start + number, *_columns(file.stamp)) for number, file in enumerate(files, start=1)),
         )
+
+
+def respell(db: sqlite3.Connection, spellings: Mapping[RelPath, RelPath]) -> None:
+    """Note that tracks, by the paths on record, are spelled differently now; call it inside `writing`."""
+    db.executemany("UPDATE track SET path = ? WHERE path = ?", ((new, old) for old, new in spellings.items()))
 
 
 def record_identity(db: sqlite3.Connection, path: RelPath, stamp: FileStamp, read_ns: int, identity: Identity) -> None:

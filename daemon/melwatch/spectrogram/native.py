@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import soundfile
 
-from melwatch import system
+from melwatch import filesystem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,6 +28,8 @@ def silence_native_stderr() -> None:
 
     For the start of a worker process: libmpg123 prints a line for each damaged frame.
     """
+    if sys.stderr is None:  # below a service of Windows there may be none, and so nowhere to print to
+        return
     sys.stderr.flush()
     ours = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -98,7 +100,7 @@ def open_frames(pieces: Sequence[bytes], n_frames: int) -> Iterator[ForwardSound
     Zeros behind the frames make the guess large enough; nobody reads as far as them.
     """
     with (
-        system.memory_file(pieces, n_frames * _MAX_FRAME_BYTES) as file,
+        filesystem.memory_file(pieces, n_frames * _MAX_FRAME_BYTES) as file,
         ForwardSound(file, closefd=False) as sound,
     ):
         yield sound

@@ -7,5 +7,5 @@ from melwatch_service.commands.app import app
 __all__ = ["app"]
 
 # In the order in which `--help` lists their commands.
-for _name in ("sync", "run", "setup", "looking", "history", "control", "mending", "pictures"):
+for _name in ("sync", "run", "service", "setup", "looking", "history", "control", "mending", "pictures"):
     import_module(f"{__name__}.{_name}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from melwatch import renewal, status
-from melwatch.assemble import open_for_mending, open_for_reading, open_to_ask
+from melwatch.assemble import has_manifest, open_for_mending, open_for_reading, open_to_ask
 from melwatch.durations import seconds_of
 from melwatch.errors import ConfigError, DegradedError, LockedError
 from melwatch.look import accept_root
@@ -128,7 +128,7 @@ def accept_recipe(given: Given) -> None:
 
 def told_by_daemon(shop: Workshop, kind: Ask, argument: str = "") -> bool:
     """Have the running daemon take a request, and print what it says; False where none is running."""
-    if not status.is_daemon_running(shop):
+    if not has_manifest(shop) or not status.is_daemon_running(shop):
         return False
     with open_to_ask(shop) as db:
         number = requests.ask(db, kind, argument, utc_now().isoformat())

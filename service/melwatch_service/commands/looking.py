@@ -41,7 +41,7 @@ def show_status(
         if as_json:
             print_json(facts)
         else:
-            tell(_status_lines(facts))
+            tell(status_lines(facts))
         if not watch:
             return
         sys.stdout.flush()
@@ -73,7 +73,8 @@ def _daemon_lines(facts: dict[str, Any]) -> list[str]:
     return [*lines, f"Waiting  {more:,} more files"] if more else lines
 
 
-def _status_lines(facts: dict[str, Any]) -> list[str]:
+def status_lines(facts: dict[str, Any]) -> list[str]:
+    """Say how things stand."""
     counts = facts["tracks"]
     version = f"version {facts['version']} of {facts['published_at']}" if facts["version"] else "nothing published yet"
     lines = [
@@ -167,7 +168,11 @@ def missing(
     with open_for_reading(shop) as db:
         shop = workshop_in_force(shop, db)
         composition = publication.compose_version(shop, db, list(tracks.track_records(db, shop.recipe.id)))
-        noted = {path: reason for path, reason in tracks.left_out(db).items() if reason != Reason.NOT_AUDIO}
+        noted = {
+            path: reason for path, reason in tracks.left_out(db).items()
+            # What is out of sight just now may be in the dataset as it was last read.
+            if reason != Reason.NOT_AUDIO and composition.fates.get(path) != IN_DATASET
+        }  # fmt: skip
     reasons = {**noted, **{path: fate for path, fate in composition.fates.items() if fate != IN_DATASET}}
     rows = [(display(path), reason, sentence_of(reason)) for path, reason in sorted(reasons.items())]
     if as_csv:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 from typing import TYPE_CHECKING
 
@@ -23,9 +24,14 @@ def run(given: Given) -> None:
     # What watches and keeps time is for this command only; others should not import it.
     from melwatch.daemon import open_runner
     from melwatch.face import Console
+    from melwatch_systemd.notify import take_notify
 
+    # A supervisor that gives up on a hung loop ends it with SIGABRT: then it is seen where it hung.
+    faulthandler.enable()
+    face = take_notify(os.environ) or Console()
     shop = given.workshop()
-    with open_runner(shop, Console(), utc_now()) as runner:
+    system.lower_priority()
+    with open_runner(shop, face, utc_now()) as runner:
         system.handle_signals(stop=lambda: _stop(runner), rescan=runner.rescan)
         is_clean = runner.run()
     if not is_clean:

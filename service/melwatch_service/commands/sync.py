@@ -57,12 +57,12 @@ def _rehearsal(shop: Workshop) -> list[str]:
     if not has_manifest(shop):
         seen, _ = scan_root(shop, [], None)
         plan = make_plan([], seen.seen, seen.unverified)
-        return plan_lines(plan, estimate_work(shop, likely_new(plan, plan.to_read), None))
+        return plan_lines(plan, estimate_work(shop, likely_new(plan, plan.to_read, []), None))
     with open_for_reading(shop) as db:
         change = find_change(shop, db)
         shop = in_force(shop, change)
         known = tracks.known_files(db, shop.recipe.id, is_past=shop.recipe.is_past)
         seen, _ = scan_root(shop, known, remembered_root(db))
         plan = make_plan(known, seen.seen, seen.unverified)
-        lines = plan_lines(plan, estimate_work(shop, likely_new(plan, plan.to_read), db))
+        lines = plan_lines(plan, estimate_work(shop, likely_new(plan, plan.to_read, known), db))
         return lines if change is None else [*lines, f"{change.sentence()}."]

@@ -151,3 +151,27 @@ def test_the_systems_own_folders_are_never_entered(path: bytes, *, may_enter: bo
 def test_every_reason_has_a_sentence() -> None:
     """`why` can say each reason."""
     assert SENTENCES.keys() == set(Reason)
+
+
+@pytest.mark.parametrize(
+    ("path", "is_folder", "matters"),
+    [
+        (b"Rock", True, True),
+        (b"Rock/Live", True, True),
+        (b"Rock/a.mp3", False, True),
+        (b"Rock/Live/a.mp3", False, True),
+        (b"a.mp3", False, False),
+        (b"Rock/a.jpg", False, False),
+        (b"Rock/a.mp3.part", False, False),
+        (b"Rock/.a.mp3", False, False),
+        (b"Rock/.hidden/a.mp3", False, False),
+        (b"Rock/.hidden", True, False),
+        (b"downloads", True, False),
+        (b"downloads/x/a.mp3", False, False),
+        (b"$Recycle.Bin/a.mp3", False, False),
+    ],
+)
+def test_what_can_be_or_hold_a_track_matters(path: bytes, is_folder: bool, matters: bool) -> None:  # noqa: FBT001
+    """An event elsewhere cannot change the dataset."""
+    rules = Rules.of(extensions=(".mp3",), exclude=("downloads",), ignore=())
+    assert rules.matters(path, is_folder=is_folder) is matters

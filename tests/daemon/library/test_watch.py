@@ -17,6 +17,7 @@ import pytest
 
 from melwatch import mounts
 from melwatch.library.observation import _reporting
+from melwatch.library.rules import Rules
 from melwatch.library.watch import Mode, Watch
 
 if TYPE_CHECKING:
@@ -112,8 +113,8 @@ def make(root: Path, clock: Clock) -> Iterator[Callable[..., Watch]]:
     """Make started watches, of the music folder unless told otherwise, and stop them at the end."""
     made = []
 
-    def start(path: Path = root, mode: Literal["auto", "events", "poll"] = "events") -> Watch:
-        made.append(Watch(os.fsencode(path), mode=mode, clock=clock))
+    def start(path: Path = root, mode: Literal["auto", "events", "poll"] = "events", **more: Any) -> Watch:
+        made.append(Watch(os.fsencode(path), mode=mode, clock=clock, **more))
         made[-1].start()
         return made[-1]
 
@@ -225,7 +226,37 @@ def test_reading_gives_no_hint(watch: Watch, root: Path) -> None:
     (root / "Jazz" / "marker.mp3").write_bytes(b"")
     hints = gather(watch, lambda hints: bool(hints.closed))
     assert hints.folders == {b"Jazz"}
-    assert watch.events == 2  # the marker, created and closed
+
+
+@linux
+def test_what_does_not_matter_gives_no_hint(make: Callable[..., Watch], root: Path) -> None:
+    """Downloads under way, covers and excluded folders do not keep the library from being quiet."""
+    rules = Rules.of(extensions=(".mp3",), exclude=("downloads",), ignore=())
+    watch = make(matters=rules.matters)
+    for name in ("downloads/a.mp3", "Rock/cover.jpg", "Rock/b.mp3.part", "Rock/.hidden.mp3", "in the root.mp3"):
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_bytes(b"")
+    (root / "Rock" / "b.mp3.part").rename(root / "Rock" / "b.mp3")
+    (root / "Jazz" / "marker.mp3").write_bytes(b"")
+    hints = gather(watch, lambda hints: b"Jazz/marker.mp3" in hints.closed)
+    assert hints.folders == {b"Rock", b"Jazz"}
+    assert hints.closed == {b"Jazz/marker.mp3"}
+
+
+@linux
+def test_a_folder_that_may_not_be_read_is_told_until_it_may(
+    make: Callable[..., Watch], root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is said that a folder is not watched; a renewal watches it."""
+    fail_inotify(monkeypatch, errno.EACCES, lambda path: path.endswith(b"Rock"))
+    watch = make()
+    assert watch.mode is Mode.WATCHING
+    assert watch.words == "watching, but for 1 folder that may not be read"
+    monkeypatch.undo()
+    watch.renew("folders can be looked at that could not")
+    assert watch.words == "watching"
+    assert watch.take().everything == "folders can be looked at that could not"
+    assert_sees(watch, root / "Rock")
 
 
 @linux

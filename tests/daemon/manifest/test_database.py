@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import stat
+import sys
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -251,3 +253,15 @@ def test_a_reader_cannot_write(tmp_path: Path) -> None:
 
     with pytest.raises(StoreError, match="readonly"), read_manifest(tmp_path) as db:
         fill(db)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no groups of this kind")
+@pytest.mark.parametrize(("folder", "file"), [(0o770, 0o664), (0o700, 0o644), (0o755, 0o644)])
+def test_a_group_that_may_write_to_the_folder_may_write_to_the_manifest(tmp_path: Path, folder: int, file: int) -> None:
+    """The files that SQLite puts beside it too; otherwise all stay their owner's."""
+    tmp_path.chmod(folder)
+    with open_manifest(tmp_path) as db:
+        with writing(db):
+            set_meta(db, "key", "value")
+        modes = {entry.name: stat.S_IMODE(entry.stat().st_mode) for entry in tmp_path.iterdir()}
+    assert modes == {f"{FILE_NAME}{end}": file for end in ("", "-wal", "-shm")}

@@ -1,4 +1,4 @@
-"""What the operating system is asked."""
+"""How files are opened, put in place and told apart."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from melwatch.system import is_being_written
+from melwatch.filesystem import is_being_written
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,7 @@ where_writers_are_told = pytest.mark.skipif(
 
 WITH_A_WRITER_DURING_THE_LEASE = """
 import fcntl, os, sys
-from melwatch.system import is_being_written
+from melwatch.filesystem import is_being_written
 
 path, ask = os.fsencode(sys.argv[1]), fcntl.fcntl
 
@@ -88,7 +88,7 @@ def test_what_is_no_file_is_not_being_written(tmp_path: Path) -> None:
 def test_a_pipe_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its other end would wake up."""
     os.mkfifo(tmp_path / "pipe.mp3")
-    monkeypatch.setattr("melwatch.system.open_shared", lambda path: pytest.fail(f"{path!r} was opened"))
+    monkeypatch.setattr("melwatch.filesystem.open_shared", lambda path: pytest.fail(f"{path!r} was opened"))
 
     assert not is_being_written(os.fsencode(tmp_path / "pipe.mp3"))
 
