@@ -175,6 +175,7 @@ def renew(
         recipe=shop.recipe,
         ready=frozenset(tracks.ready_audio(db, shop.recipe.id)),
         memory_mb=shop.config.workers.memory_mb,
+        hydrate=shop.config.library.hydrate,
     )
     tally = extract_all(db, files, setup, shop.config.workers, progress, now, halt)
     return len(tally.extracted), bool(recipes.unmade_files(db, shop.recipe.id, change.published.id)[0])
