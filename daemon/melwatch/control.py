@@ -23,7 +23,7 @@ _PAUSED = "paused_until"
 _UNTIL_RESUMED = "resume"
 
 
-def act_on(runner: Runner, request: Request, now: datetime) -> str:  # noqa: C901  a case for each kind of request
+def act_on(runner: Runner, request: Request, now: datetime) -> str:
     """Carry out one request; return what to tell the person."""
     match request.kind:
         case Ask.PAUSE:
