@@ -20,9 +20,10 @@ from melwatch.live import LiveProgress
 from melwatch.manifest.database import open_manifest
 from melwatch.patience import Patience
 from melwatch.pipeline import Pipeline
-from melwatch.runner import Runner, Work
+from melwatch.runner import Runner
 from melwatch.schedule import Task, Timetable
 from melwatch.verify import verify_dataset
+from melwatch.work import Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
     from melwatch.library.part import Part
     from melwatch.pipeline import Passed
     from melwatch.progress import Progress
-    from melwatch.runner import Wishes
     from melwatch.track import RelPath
+    from melwatch.work import Wishes
     from melwatch.workshop import Workshop
 
 log = logging.getLogger(__name__)

@@ -11,9 +11,7 @@ import os
 import sqlite3
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from threading import Event
 from typing import TYPE_CHECKING
 
 from melwatch import control
@@ -26,9 +24,10 @@ from melwatch.live import LiveProgress, forget_live, live_now, save_live
 from melwatch.manifest import requests
 from melwatch.report import log_pass
 from melwatch.schedule import Task
+from melwatch.setback import Setback
+from melwatch.work import Wishes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from sqlite3 import Connection
 
     from melwatch.agenda import Agenda
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from melwatch.report import PassReport
     from melwatch.schedule import Timetable
     from melwatch.track import RelPath
+    from melwatch.work import Work
 
 log = logging.getLogger(__name__)
 
@@ -53,31 +53,6 @@ _PROBE_S, _PROBE_REMOTE_S = 5.0, 300.0
 """How often to ask for the root itself; a network root's disks may sleep."""
 _POLL_S = 60.0
 """How often to look at a local root that cannot be watched."""
-_RETRY_FIRST_S, _RETRY_LONGEST_S = 5.0, 300.0
-
-
-@dataclass(slots=True, kw_only=True)
-class Wishes:
-    """What the loop tells the pass that is under way, from one thread to the other."""
-
-    halt: Event = field(default_factory=Event)
-    """End early: begin no further song."""
-    publish: Event = field(default_factory=Event)
-    """Publish at the end."""
-    is_asked: bool = False
-    """A person has asked for it: try everything, whatever was in vain before."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
-    """What the daemon can do, each piece on a thread of its own, since reading the root may hang."""
-
-    run_pass: Callable[[Wishes, datetime, Part, frozenset[RelPath]], Passed]
-    """One pass that looks at a part of the library, told which files were closed after writing."""
-    run_task: Callable[[Task, datetime], None]
-    find_root: Callable[[], tuple[int, int] | None]
-    why_rest: Callable[[], str | None]
-    """Why the machine should not be worked now, if so."""
 
 
 class Runner:
@@ -105,14 +80,13 @@ class Runner:
         self.is_asked = False
         self.closed: set[RelPath] = set()
         self.report: PassReport | None = None
-        self.trouble: MelwatchError | None = None
+        self.setback = Setback()
         self.paused: str | None = None
         self.root_key: tuple[int, int] | None = None
         # Set by signal handlers, which must not wait for a lock that the loop may hold.
         self.is_stopping = self._is_rescan_asked = False
         self._is_at_everything = True
         self._pass_began_s = self._probed_s = 0.0
-        self._retry_s, self._not_before_s = _RETRY_FIRST_S, 0.0
         self._drift_s = time.time() - time.monotonic()
         self._saved: Live | None = None
 
@@ -128,7 +102,7 @@ class Runner:
 
     def look_now(self, part: Part = EVERYTHING) -> None:
         """Look at once, whatever went wrong the last time."""
-        self._not_before_s = 0.0
+        self.setback.try_now()
         self.is_asked = True
         self._look(part, time.monotonic())
 
@@ -164,7 +138,7 @@ class Runner:
         """How long nothing is to be done unless something happens."""
         now_s = time.monotonic()
         left_s = self.agenda.seconds_left(now_s)
-        if left_s is None or self.background.is_busy or now_s < self._not_before_s or self.paused:
+        if left_s is None or self.background.is_busy or now_s < self.setback.not_before_s or self.paused:
             return TICK_S
         return max(0.05, min(TICK_S, left_s))
 
@@ -208,7 +182,7 @@ class Runner:
         """See now and then whether the root is still the same folder: no event tells that, and asking may hang."""
         if self.probe.is_done:
             found = self.probe.take()
-            if found != self.root_key and (self.report is not None or self.trouble is not None):
+            if found != self.root_key and (self.report is not None or self.setback.trouble is not None):
                 self.look_now()
             self.root_key = found
         if not self.probe.is_busy and now_s - self._probed_s >= (_PROBE_REMOTE_S if self.is_remote else _PROBE_S):
@@ -244,7 +218,7 @@ class Runner:
         self.tasks |= due - {Task.RESCAN, Task.PUBLISH}
 
     def _begin_what_is_due(self, now_s: float) -> None:
-        if self.paused is not None or now_s < self._not_before_s:
+        if self.paused is not None or now_s < self.setback.not_before_s:
             return
         if self.agenda.is_look_due(now_s) or self.agenda.is_publish_due(now_s):
             self._begin_pass(now_s)
@@ -277,10 +251,9 @@ class Runner:
             return
         if passed is None:
             return
-        if self.trouble is not None:
-            log.info("All is well again")
+        self.setback.is_over()
         log_pass(passed.report)
-        self.trouble, self.report, self._retry_s = None, passed.report, _RETRY_FIRST_S
+        self.report = passed.report
         self.root_key = passed.root.device, passed.root.inode
         if passed.is_interrupted:
             self._begin_anew()
@@ -301,20 +274,15 @@ class Runner:
             self.agenda.is_publish_asked = True
 
     def _note_trouble(self, trouble: MelwatchError, now_s: float) -> None:
-        """Say it once, and try again after a while that grows."""
-        if self.trouble is None or self.trouble.what != trouble.what:
-            log.warning("%s. %s", trouble.what, trouble.hint)
-            self._retry_s = _RETRY_FIRST_S
-        self.trouble = trouble
-        self._not_before_s = now_s + self._retry_s
+        """Look at everything again after a while."""
+        self.setback.note(trouble, now_s)
         self._begin_anew()
-        self._look(EVERYTHING, self._not_before_s)
-        self._retry_s = min(_RETRY_LONGEST_S, self._retry_s * 2)
+        self._look(EVERYTHING, self.setback.not_before_s)
 
     def _show(self) -> None:
         """Keep on record what `status` tells, whenever it changes, and let the supervisor know that all goes on."""
         live = live_now(
-            trouble=self.trouble,
+            trouble=self.setback.trouble,
             paused=self.paused,
             progress=self.progress.value,
             is_busy=self.background.is_busy,

@@ -27,17 +27,18 @@ from melwatch.manifest import requests, tracks
 from melwatch.manifest.requests import Ask
 from melwatch.pipeline import Passed
 from melwatch.report import PassReport
-from melwatch.runner import Runner, Work
+from melwatch.runner import Runner
 from melwatch.schedule import Task
 from melwatch.track import RelPath
+from melwatch.work import Work
 from workshops import manifest_of, workshop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from melwatch.library.watch import Watch
-    from melwatch.runner import Wishes
     from melwatch.schedule import Timetable
+    from melwatch.work import Wishes
 
 ROOT_KEY = RootKey(device=1, inode=2)
 REPORT = PassReport(
@@ -245,7 +246,7 @@ def test_trouble_is_told_once_and_tried_again_at_everything(bench: Bench, caplog
     bench.runner.look_now(Part.of([RelPath(b"Jazz")]))
     bench.settle()
     assert bench.parts[-1] == EVERYTHING
-    assert bench.runner.trouble is None
+    assert bench.runner.setback.trouble is None
 
 
 @pytest.mark.parametrize(("path", "part"), [(b"", EVERYTHING), (b"Rock/a.mp3", Part.of([RelPath(b"Rock/a.mp3")]))])
