@@ -15,6 +15,7 @@ from melwatch.errors import ConfigError
 from melwatch.manifest import epochs, ledger, versions
 from melwatch.manifest.database import writing
 from melwatch.names import native
+from melwatch.spelling import as_spelled
 from melwatch.track import RelPath
 
 if TYPE_CHECKING:
@@ -36,13 +37,15 @@ _WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 class Adoption:
     """What was taken over.
 
-    `elsewhere` counts files that do not lie below the music root now, `ambiguous` those that were in several
-    splits, `relabelled` those whose folder is another genre than their label said.
+    `elsewhere` counts files that did not lie below the music root, `missing` those that are not there any
+    more, `ambiguous` those that were in several splits, `relabelled` those whose folder is another genre than
+    their label said.
     """
 
     class_names: tuple[str, ...]
     splits: dict[RelPath, Split]
     elsewhere: int
+    missing: int
     ambiguous: int
     relabelled: int
     set_aside: dict[Path, Path]
@@ -90,10 +93,15 @@ def _matched(shop: Workshop, found: Notebook) -> Adoption:
     )
     splits: dict[RelPath, Split] = {}
     counts: Counter[str] = Counter()
+    listed: dict[RelPath, list[bytes]] = {}
     for song in found.songs:
-        path = _below(parts_of(song.path), old_root)
-        if path is None:
+        written = _below(parts_of(song.path), old_root)
+        if written is None:
             counts["elsewhere"] += 1
+            continue
+        path = as_spelled(shop.root, written, listed)
+        if path is None:
+            counts["missing"] += 1
             continue
         splits[path] = most_held_out(song.splits)
         counts["ambiguous"] += len(song.splits) > 1
@@ -102,6 +110,7 @@ def _matched(shop: Workshop, found: Notebook) -> Adoption:
         class_names=found.class_names,
         splits=splits,
         elsewhere=counts["elsewhere"],
+        missing=counts["missing"],
         ambiguous=counts["ambiguous"],
         relabelled=counts["relabelled"],
         set_aside={},

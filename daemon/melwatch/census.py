@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from melwatch import publication, report
+from melwatch import publication, renewal, report
 from melwatch.edition import Split
 from melwatch.manifest import epochs, tracks
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 def splits_report(shop: Workshop, db: Connection) -> dict[str, Any]:
     """Return what `splits report --json` prints; as the next version would be."""
+    shop = renewal.workshop_in_force(shop, db)
     composition = publication.compose_version(shop, db, list(tracks.track_records(db, shop.recipe.id)))
     epoch = epochs.current_epoch(db)
     moves = epochs.moves_of(db, epoch) if epoch is not None else []

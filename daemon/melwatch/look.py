@@ -57,8 +57,8 @@ def look(shop: Workshop, db: Connection, part: Part = EVERYTHING, awaited: Colle
         lost = {path for path, reason in tracks.left_out(db).items() if reason in LOST_SIGHT}
         part |= Part.of(RelPath(path.rstrip(b"/")) for path in restless.union(lost, awaited))
         seen, root = scan_root(shop, known, remembered, lambda: _scan_part(shop, db, part, known))
-    if respell(db, known, {*(file.path for file in seen.seen), *seen.unverified}):
-        known = tracks.known_files(db, shop.recipe.id)
+    if respell(db, known, {*(file.path for file in seen.seen), *seen.unverified}, shop.genres):
+        known = tracks.known_files(db, shop.recipe.id, is_past=shop.recipe.is_past)
     # A look that could not see all may have met another root.
     if not seen.out_of_reach and get_meta(db, ROOT_KEY) != json.dumps(root.to_json()):
         with writing(db):

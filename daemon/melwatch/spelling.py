@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING
 from melwatch import filesystem
 from melwatch.manifest import ledger, tracks
 from melwatch.manifest.database import writing
-from melwatch.names import genre_of, key_of, native
+from melwatch.names import key_of, native
+from melwatch.track import RelPath
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
     from sqlite3 import Connection
 
-    from melwatch.track import KnownFile, RelPath
+    from melwatch.names import GenreNames
+    from melwatch.track import KnownFile
 
 log = logging.getLogger(__name__)
 
@@ -34,21 +36,42 @@ def new_spellings(known: Collection[RelPath], seen: Collection[RelPath]) -> dict
     return {gone[key][0]: new[key][0] for key in gone.keys() & new.keys() if len(gone[key]) == len(new[key]) == 1}
 
 
-def respell(db: Connection, known: Sequence[KnownFile], paths: Collection[RelPath]) -> bool:
-    """Put new spellings of tracks, and of genres whose folder was renamed so, on record; return whether any."""
+def respell(db: Connection, known: Sequence[KnownFile], paths: Collection[RelPath], genres: GenreNames) -> bool:
+    """Put new spellings of tracks, and of genres that are called by a folder renamed so, on record; tell if any."""
     before = {file.path for file in known}
     spellings = new_spellings(before, paths)
     if not spellings:
         return False
-    still = {genre_of(path) for path in before - spellings.keys()}
-    genres = {genre_of(old): genre_of(new) for old, new in spellings.items()}
+    still = {genres.genre_of(path) for path in before - spellings.keys()}
+    called = {genres.genre_of(old): genres.genre_of(new) for old, new in spellings.items()}
     names = ledger.class_names(db)
-    renamed = {old: new for old, new in genres.items() if old not in still and new not in names}
+    renamed = {old: new for old, new in called.items() if old not in still and new not in names}
     with writing(db):
         tracks.respell(db, spellings)
         ledger.save_classes(db, [renamed.get(name, name) for name in names])
     log.info("%d tracks are spelled differently now", len(spellings))
     return True
+
+
+def as_spelled(root: bytes, path: RelPath, listed: dict[RelPath, list[bytes]] | None = None) -> RelPath | None:
+    """Return a path as its folders list it, however it was written; None where they list nothing like it.
+
+    `listed` keeps listings for the next path.
+    """
+    listed = {} if listed is None else listed
+    found = RelPath(b"")
+    for part in path.split(b"/"):
+        if found not in listed:
+            try:
+                listed[found] = os.listdir(filesystem.openable(native(root, found)))
+            except OSError:
+                listed[found] = []
+        names = listed[found]
+        alike = [part] if part in names else [name for name in names if key_of(name) == key_of(part)]
+        if len(alike) != 1:
+            return None
+        found = RelPath(found + b"/" + alike[0] if found else alike[0])
+    return found
 
 
 def is_same_file(root: bytes, known: RelPath, asked: RelPath) -> bool:

@@ -91,6 +91,8 @@ path = {dataset}
 # whole_genre = true
 
 [workers]
+# Where songs are decoded: on this machine.
+# engine = "local"
 # Processes that decode; by default one for each core ({cores} here).
 # processes = {cores}
 # A song that takes longer, or needs more memory, is left out as failed.

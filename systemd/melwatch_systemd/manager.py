@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from melwatch import system
+from melwatch.disk import replace_file
 from melwatch.errors import ConfigError
 from melwatch.instance import DEFAULT_NAME, Instance, Scope
 from melwatch_systemd.account import Account, account_in, choose_account, make_folder, require_able
@@ -126,20 +127,20 @@ class Systemd:
         file = unit_file(instance)
         before = file.read_text(encoding="utf-8") if file.exists() else None
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
+        replace_file(file, text.encode())
         complaints = control.complaints(file)
         if complaints:
             if before is None:
                 file.unlink()
             else:
-                file.write_text(before, encoding="utf-8")
+                replace_file(file, before.encode())
             raise ConfigError(f"systemd does not accept the unit: {complaints}", "It takes systemd 247 or newer.")
         if account is not None:
             make_folder(config.dataset.path, account)
         own = _own_folder(file) / "local.conf"
         if not own.exists():
             own.parent.mkdir(exist_ok=True)
-            own.write_text(own_changes(instance), encoding="utf-8")
+            replace_file(own, own_changes(instance).encode())
         control.call("daemon-reload")
 
 

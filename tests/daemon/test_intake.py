@@ -13,6 +13,7 @@ import pytest
 
 from building import library, songs
 from melwatch import intake as intake_module
+from melwatch import plan as plan_module
 from melwatch.errors import DegradedError
 from melwatch.intake import Intake
 from melwatch.library.settle import Settling
@@ -483,6 +484,7 @@ def test_a_moved_genre_survives_an_interruption(tmp_path: Path) -> None:
 
 def test_what_there_is_no_space_for_waits(patient: Bench, clocks: Clocks, monkeypatch: pytest.MonkeyPatch) -> None:
     """As many new songs are taken as there is space for, what moved is read all the same, and it says what is short."""
+    monkeypatch.setattr(plan_module, "SETTLED_AFTER_NS", 0)  # these files have just been written
     library(patient.music, {"Folk": songs(5)})
     known = (patient.music / "Jazz" / "0.mp3").read_bytes()
     library(patient.music, {"Folk": {"moved.mp3": known}})

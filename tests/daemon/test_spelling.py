@@ -13,7 +13,7 @@ from melwatch.library.rules import Reason
 from melwatch.look import look
 from melwatch.manifest import ledger, tracks
 from melwatch.manifest.database import writing
-from melwatch.spelling import is_same_file, new_spellings
+from melwatch.spelling import as_spelled, is_same_file, new_spellings
 from melwatch.track import RelPath
 from workshops import manifest_of, put_on_record, workshop
 
@@ -94,3 +94,35 @@ def test_the_attributes_of_what_is_elsewhere() -> None:
     assert all(filesystem.is_online_only(facts(bit)) for bit in (0x1000, 0x40000, 0x400000))
     assert not filesystem.is_online_only(facts(0x20))
     assert not filesystem.is_online_only(os.stat(os.curdir))
+
+
+def test_a_genre_that_is_called_otherwise_does_not_follow_a_folder(tmp_path: Path) -> None:
+    """With a name by configuration, another spelling of one of its folders renames no class."""
+    shop = workshop(tmp_path, genres={"Alternative": "Rock"})
+    root = library(tmp_path / "music", {"Rock": {"a.mp3": b"1"}, "Alternative": {"b.mp3": b"2"}})
+    with manifest_of(shop) as db:
+        put_on_record(shop, db, look(shop, db).seen.seen)
+        with writing(db):
+            ledger.save_classes(db, ["Jazz", "Rock"])
+        (root / "Rock").rename(root / "rock")
+        assert {file.path for file in look(shop, db).known} == paths("rock/a.mp3", "Alternative/b.mp3")
+        assert ledger.class_names(db) == ["Jazz", "Rock"]
+
+
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [
+        ("Rock/é.mp3", "Rock/é.mp3"),
+        ("rock/e\u0301.MP3", "Rock/é.mp3"),
+        ("Rock", "Rock"),
+        ("ROCK", "Rock"),
+        ("Rock/b.mp3", None),
+        ("Rock/é.mp3/below", None),
+        ("Jazz/é.mp3", None),
+    ],
+)
+def test_a_path_is_found_however_it_is_written(tmp_path: Path, written: str, found: str | None) -> None:
+    """What a person or a notebook wrote is looked up in the folders themselves."""
+    root = os.fsencode(library(tmp_path, {"Rock": {"é.mp3": b"1"}}))
+    path = as_spelled(root, RelPath(os.fsencode(written)))
+    assert (None if path is None else os.fsdecode(path)) == found

@@ -35,7 +35,7 @@ def take_over(
 
     The DatasetDict `music_lib` in the dataset folder needs the splits train, validate and test and the
     columns labels and paths; genres.json beside it lists the classes. Both are renamed, never
-    deleted, and the next `melwatch sync` makes melwatch's own dataset in their place.
+    deleted (with --from only read), and the next `melwatch sync` makes melwatch's own dataset in their place.
     """
     shop = open_adopting(given.settings())
     with open_for_work(shop, utc_now()) as db:
@@ -47,6 +47,8 @@ def _lines(adoption: Adoption) -> Iterator[str]:
     yield f"Took over {len(adoption.class_names):,} classes and the splits of {len(adoption.splits):,} files."
     if adoption.elsewhere:
         yield f"{adoption.elsewhere:,} more do not lie below the music root."
+    if adoption.missing:
+        yield f"{adoption.missing:,} more are not there any more, or were renamed."
     if adoption.ambiguous:
         yield f"{adoption.ambiguous:,} files were in several splits; they go to the one that is held out."
     if adoption.relabelled:

@@ -16,6 +16,7 @@ from melwatch.errors import ConfigError, DegradedError, LockedError
 from melwatch.look import accept_root
 from melwatch.manifest import recipes, requests, tracks, versions
 from melwatch.manifest.requests import Ask
+from melwatch.spelling import as_spelled
 from melwatch.track import RelPath
 from melwatch_service.commands.app import Given, command, utc_now
 from melwatch_service.commands.sync import run_one_pass
@@ -158,7 +159,7 @@ def _below_root(shop: Workshop, path: Path) -> RelPath:
     relative = status.relative_path(shop, path)
     if relative is None:
         raise ConfigError(f"{path} does not lie below the music root", f"That is {shop.config.library.root}.")
-    return relative
+    return as_spelled(shop.root, relative) or relative
 
 
 def _seconds(text: str) -> int:

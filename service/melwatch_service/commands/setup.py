@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from melwatch.disk import replace_file
 from melwatch.errors import ConfigError
 from melwatch.settings import default_config_file
 from melwatch_service.commands.app import Given, command
@@ -36,7 +37,7 @@ def init(
         raise ConfigError(f"{file} exists already", "--force replaces it.")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
+        replace_file(file, text.encode())
     except OSError as error:
         raise ConfigError(f"{file} cannot be written: {error.strerror}") from None
     typer.echo(f"Wrote {file}")
