@@ -129,17 +129,20 @@ def test_taking_over_can_be_finished_later(place: Path) -> None:
 
 
 def test_what_does_not_fit_is_counted(place: Path) -> None:
-    """Files elsewhere, files in two splits and files of another genre than their label are told."""
+    """Files elsewhere or gone, files in two splits and files of another genre than their label are told."""
     made = notebook(place / "dataset", str(place / "music"), FILES)
     rows = made["train"].to_list()
     rows.append({**rows[0], "paths": made["test"][0]["paths"]})
     rows.append({"input_values": 0.0, "labels": 0, "paths": str(place / "music" / "Jazz" / "other.mp3")})
+    (place / "music" / "Jazz" / "other.mp3").write_bytes(b"another song")
+    rows.append({"input_values": 0.0, "labels": 1, "paths": str(place / "music" / "Rock" / "gone.mp3")})
     rows.append({"input_values": 0.0, "labels": 0, "paths": "/elsewhere/Rock/1.mp3"})
     made["train"] = Dataset.from_list(rows, features=made["train"].features)
     made.save_to_disk(str(place / "again"))
     adoption = adopted(place, place / "again")
 
-    assert (adoption.ambiguous, adoption.relabelled, adoption.elsewhere) == (1, 1, 1)
+    counts = adoption.ambiguous, adoption.relabelled, adoption.elsewhere, adoption.missing
+    assert counts == (1, 1, 1, 1)
     assert adoption.splits[RelPath(made["test"][0]["paths"].removeprefix(f"{place / 'music'}/").encode())] is Split.TEST
 
 
