@@ -41,6 +41,7 @@ ROCK = tuple(f"Rock/{n:02}.mp3" for n in range(6))
 JAZZ = tuple(f"Jazz/{n:02}.mp3" for n in range(20, 26))
 
 
+@pytest.mark.slow
 def test_what_is_dropped_in_is_published_and_nothing_else_is_done(rig: Rig) -> None:
     """A song, a renamed song and a song that is gone show within seconds; only the new one was extracted."""
     with running(rig) as daemon:
