@@ -128,7 +128,7 @@ def test_a_mapped_shard_is_removed_later(tmp_path: Path) -> None:
     """Collecting leaves what a reader has mapped, says so, and succeeds once the reader is gone."""
     folder = DatasetFolder(tmp_path)
     shard = make(folder.shard("train/" + 32 * "0" + ".arrow"), b"rows" * 1000)
-    garbage = Garbage(shards=("train/" + shard.name,), versions=(), kept_versions=())
+    garbage = Garbage(shards=("train/" + shard.name,), audio_shards=(), versions=(), kept_versions=())
     with open(shard, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ):
         assert remove_garbage(folder, garbage).postponed == 1
         assert shard.exists()
