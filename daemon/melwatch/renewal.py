@@ -129,7 +129,10 @@ def workshop_in_force(shop: Workshop, db: Connection) -> Workshop:
 
 
 def note(shop: Workshop, db: Connection) -> None:
-    """Remember the configured recipe and that of the dataset, and forget a change that was called off."""
+    """Remember the configured recipe and that of the dataset, and forget a change that is done.
+
+    One that is accepted stays so while another recipe is configured: a daemon may have its former configuration still.
+    """
     recipes.note_recipe(db, shop.recipe.id, shop.recipe.to_json())
     current = versions.newest_version(db)
     if current is None:
@@ -139,8 +142,7 @@ def note(shop: Workshop, db: Connection) -> None:
         if said is not None:
             recipe = Recipe.of_values(said)
             recipes.note_recipe(db, recipe.id, recipe.to_json())
-    accepted = recipes.accepted(db)
-    if accepted is not None and current.recipe == shop.recipe.id:
+    if recipes.accepted(db) == current.recipe:
         recipes.forget_accepted(db)
 
 

@@ -90,13 +90,24 @@ def test_once_accepted_all_is_extracted_again_and_switching_back_costs_nothing(r
     assert {name for name in files_below(rig.dataset) if name.endswith(".arrow")} == shards
 
 
-def test_a_change_that_is_called_off_asks_again(rig: Rig) -> None:
-    """Accepting is for this one change: after going back to the old recipe it is forgotten."""
+def test_a_change_that_is_called_off_costs_nothing(rig: Rig) -> None:
+    """By the old configuration nothing happens, as in a daemon that has it still; the change stays accepted."""
+    other, files = changed(rig), files_below(rig.dataset)
+    other.run("accept-recipe")
+    assert rig.sync()["last_pass"]["extracted"] == 0
+    assert files_below(rig.dataset) == files
+    assert "nothing to accept" in rig.run("accept-recipe")
+    assert other.sync()["last_pass"]["extracted"] == 13
+
+
+def test_a_change_that_is_done_asks_again(rig: Rig) -> None:
+    """Accepting is for one change: there and back are two."""
     other = changed(rig)
     other.run("accept-recipe")
-    rig.sync()
-    other.run("sync", expect=1)
-    assert "nothing to accept" in rig.run("accept-recipe")
+    other.sync()
+    rig.run("sync", expect=1)
+    other.sync()
+    rig.run("sync", expect=1)
 
 
 @pytest.mark.slow
