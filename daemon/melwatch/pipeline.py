@@ -50,6 +50,8 @@ class Passed:
     is_interrupted: bool
     has_regained_sight: bool
     """Whether something could be looked at that could not before."""
+    unsettled: frozenset[RelPath] = frozenset()
+    """Files that are still being written."""
     unpublished: str | None
     """A digest of what is not published yet; None where all is."""
 
@@ -99,7 +101,14 @@ class Pipeline:
         made, is_more = 0, False
         if change.is_accepted and not passed.is_interrupted:
             made, is_more = renewal.renew(
-                self.shop, self.db, change, self.progress, now, self.halt, is_patient=is_patient
+                self.shop,
+                self.db,
+                change,
+                self.progress,
+                now,
+                self.halt,
+                unsettled=passed.unsettled,
+                is_patient=is_patient,
             )
         left = renewal.find_change(self.shop, self.db)
         if left is not None and left.is_ready and not is_patient:
@@ -152,6 +161,7 @@ class Pipeline:
             look_again_in_s=taken.look_again_in_s,
             is_interrupted=taken.is_interrupted,
             has_regained_sight=not lost_before <= seen.seen.out_of_reach,
+            unsettled=frozenset(file.path for file in taken.unsettled),
             unpublished=published.due,
         )
 

@@ -6,24 +6,28 @@ one of an older front end, by which nothing can be made any more, new songs wait
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from melwatch import filesystem
 from melwatch.dataset import layout
 from melwatch.estimate import SECONDS_PER_SONG, check_space, spoken_time
 from melwatch.extraction import extract_all, seconds_per_song
 from melwatch.ingest import Setup
 from melwatch.manifest import recipes, tracks, versions
+from melwatch.names import native
 from melwatch.spectrogram.recipe import Recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterable, Iterator
     from datetime import datetime
     from sqlite3 import Connection
     from threading import Event
 
     from melwatch.progress import Progress
-    from melwatch.track import SeenFile
+    from melwatch.track import RelPath, SeenFile
     from melwatch.workshop import Workshop
 
 _STRETCH_S = 60.0
@@ -154,23 +158,24 @@ def renew(
     now: datetime,
     halt: Event,
     *,
+    unsettled: Collection[RelPath],
     is_patient: bool,
 ) -> tuple[int, bool]:
     """Extract songs by the configured recipe, all or, if `is_patient`, for about a minute.
 
     Return how many were made, and whether to go on at once: songs whose file cannot be read now are
-    tried once a pass, and the change waits for them.
+    tried once a pass, and the change waits for them, as it does for files that changed since they
+    were read or are still being written: these are for the next look.
 
     Raises `DegradedError` where there is no space for all of them.
     """
     readable, unreadable = recipes.unmade_files(db, shop.recipe.id, change.published.id)
-    files: Sequence[SeenFile] = readable or unreadable
+    most = _in_a_stretch(shop, db) if is_patient else None
+    files = list(islice(_steady(shop, readable, unsettled), most))
+    files = files or list(islice(_steady(shop, unreadable, unsettled), most))
     if not files:
         return 0, False
     check_space(change.left_bytes, shop.state.spool, shop.folder.path)
-    if is_patient:
-        pace_s = seconds_per_song(db) or SECONDS_PER_SONG
-        files = files[: max(_FEWEST, int(_STRETCH_S * shop.config.workers.processes / pace_s))]
     setup = Setup(
         root=shop.root,
         spool=shop.state.spool,
@@ -180,4 +185,22 @@ def renew(
         hydrate=shop.config.library.hydrate,
     )
     tally = extract_all(db, files, setup, shop.config.workers, progress, now, halt)
-    return len(tally.extracted), bool(recipes.unmade_files(db, shop.recipe.id, change.published.id)[0])
+    readable, _ = recipes.unmade_files(db, shop.recipe.id, change.published.id)
+    return len(tally.extracted), any(True for _ in _steady(shop, readable, unsettled))
+
+
+def _in_a_stretch(shop: Workshop, db: Connection) -> int:
+    """Return how many songs are made before the daemon looks at the library again."""
+    pace_s = seconds_per_song(db) or SECONDS_PER_SONG
+    return max(_FEWEST, int(_STRETCH_S * shop.config.workers.processes / pace_s))
+
+
+def _steady(shop: Workshop, files: Iterable[SeenFile], unsettled: Collection[RelPath]) -> Iterator[SeenFile]:
+    """Yield the files that are as they were when they were last read, and that nobody is writing."""
+    for file in files:
+        try:
+            facts = os.stat(filesystem.openable(native(shop.root, file.path)))
+        except OSError:
+            continue
+        if filesystem.stamp_of(facts) == file.stamp and file.path not in unsettled:
+            yield file

@@ -17,8 +17,10 @@ from daemons import running
 from melwatch import renewal, status
 from melwatch.assemble import open_for_reading, open_pipeline
 from melwatch.errors import TrackError
+from melwatch.library.settle import Settling
 from melwatch.manifest import recipes, tracks
 from melwatch.manifest.database import writing
+from melwatch.patience import Patience
 from melwatch.progress import Unwatched
 from melwatch.spectrogram import recipe
 from running import Rig, files_below
@@ -244,3 +246,35 @@ def test_a_song_that_cannot_be_read_holds_the_change_up(tmp_path: Path, monkeypa
         done = pipeline.run_pass(datetime.now(UTC)).report
     assert (done.extracted, done.recipe_change, done.is_published) == (1, None, True)
     assert len({path for part in melwatch.load(tmp_path / "dataset").values() for path in part["paths"]}) == 7
+
+
+def half_precise(place: Path) -> Workshop:
+    """Return a workshop whose recipe differs from the usual one."""
+    places = {"path": place / "dataset", "state": place / "state", "dtype": "float16"}
+    return workshop(place, dataset=places)
+
+
+def test_a_file_that_is_being_written_holds_the_change_up(tmp_path: Path) -> None:
+    """Half of a file is not taken for the song; once it is whole the dataset changes over."""
+    library(tmp_path / "music", {"Rock": songs(7)})
+    run_pass(workshop(tmp_path))
+    shop = half_precise(tmp_path)
+    patience = Patience(settling=Settling(30.0), gone_s=30.0)
+    file = tmp_path / "music" / "Rock" / "00.mp3"
+    whole, before = file.read_bytes(), file.stat()
+    with open_pipeline(shop, Unwatched(), datetime.now(UTC)) as pipeline:
+        recipes.accept(pipeline.db, shop.recipe.id)
+        songs_before = tracks.songs_by_path(pipeline.db)
+        with file.open("wb") as copy:
+            copy.write(whole[: len(whole) // 2])
+            copy.flush()
+            held = replace(pipeline, patience=patience).run_pass(datetime.now(UTC))
+        assert b"Rock/00.mp3" in held.unsettled
+        assert held.report.recipe_change is not None
+        assert held.report.recipe_change["left"] > 0
+        assert tracks.songs_by_path(pipeline.db) == songs_before
+        file.write_bytes(whole)
+        os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+        done = pipeline.run_pass(datetime.now(UTC)).report
+    assert (done.recipe_change, done.is_published) == (None, True)
+    assert done.balance == {"in_dataset": 7}
