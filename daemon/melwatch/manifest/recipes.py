@@ -73,8 +73,8 @@ def count_unmade(db: sqlite3.Connection, wanted: RecipeId, published: RecipeId) 
         {"published": published},
     ).fetchone()[0]
     left, left_s = db.execute(
-        f"""SELECT count(*), coalesce(sum(duration_s), 0) FROM (SELECT DISTINCT audio_id FROM track WHERE {_UNMADE})
-            LEFT JOIN spectrogram USING (audio_id) WHERE recipe IS NULL OR recipe = :published""",  # noqa: S608
+        f"""SELECT count(*), coalesce(sum(duration_s), 0) FROM (SELECT DISTINCT audio_id AS song FROM track WHERE {_UNMADE})
+            LEFT JOIN spectrogram s ON s.audio_id = song AND s.recipe = :published""",  # noqa: S608
         names,
     ).fetchone()
     failing = db.execute(

@@ -62,6 +62,16 @@ def test_each_song_is_made_once(shop: Workshop, db: Connection) -> None:
     assert left(shop, db) == [b"Rock/c.mp3"]
 
 
+def test_what_only_a_third_recipe_made_is_still_to_be_made(shop: Workshop, db: Connection) -> None:
+    """A song that the published recipe did not make counts once, whoever else made it."""
+    with writing(db):
+        tracks.record_spectrogram(db, song("a"), RecipeId("third"), MADE)
+        tracks.record_spectrogram(db, song("b"), RecipeId("third"), MADE)
+        db.execute("DELETE FROM spectrogram WHERE audio_id = ? AND recipe = ?", (song("b"), shop.recipe.id))
+    counted = recipes.count_unmade(db, NEW, shop.recipe.id)
+    assert (counted.left, counted.left_s) == (3, 400.0)
+
+
 def test_a_song_is_read_from_whichever_file_can_be(shop: Workshop, db: Connection) -> None:
     """A copy stands in for a file that could not be read; without one the song is set apart."""
     with writing(db):
