@@ -13,7 +13,7 @@ from melwatch.errors import DegradedError, SpectrogramLostError
 from melwatch.intake import Intake
 from melwatch.library.part import EVERYTHING
 from melwatch.look import look
-from melwatch.manifest import tracks, versions
+from melwatch.manifest import recipes, tracks, versions
 from melwatch.recover import clean_spool, recover
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ class Passed:
     """Files that are still being written."""
     unpublished: str | None
     """A digest of what is not published yet; None where all is."""
+    trouble: DegradedError | None = None
+    """What could not be done for now, though all else was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +89,21 @@ class Pipeline:
         renewal.note(self.shop, self.db)
         change = renewal.find_change(self.shop, self.db)
         shop = renewal.in_force(self.shop, change)
-        passed = self._run_pass(shop, now, may_publish, part, closed, is_damaged=is_damaged)
+        lost = recipes.count_lost(self.db, shop.recipe.id) if is_damaged and shop.recipe.is_past else 0
+        passed = self._run_pass(
+            shop, now, may_publish if not lost else lambda: False, part, closed, is_damaged=is_damaged
+        )
+        if lost:
+            passed = replace(passed, unpublished=None)
+        if change is None or not change.is_accepted:
+            passed = replace(passed, trouble=_about_lost(lost) if lost else None)
         try:
             if shop is not self.shop and change is not None:
                 passed = self._renew(passed, change, now, may_publish)
         finally:
             versions.record_pass(self.db, now.isoformat(), time.monotonic() - started_s, passed.report.to_json())
+        if passed.trouble is not None and self.patience is None:
+            raise passed.trouble
         return passed
 
     def _renew(self, passed: Passed, change: RecipeChange, now: datetime, may_publish: Callable[[], bool]) -> Passed:
@@ -100,16 +111,19 @@ class Pipeline:
         is_patient = self.patience is not None
         made, is_more = 0, False
         if change.is_accepted and not passed.is_interrupted:
-            made, is_more = renewal.renew(
-                self.shop,
-                self.db,
-                change,
-                self.progress,
-                now,
-                self.halt,
-                unsettled=passed.unsettled,
-                is_patient=is_patient,
-            )
+            try:
+                made, is_more = renewal.renew(
+                    self.shop,
+                    self.db,
+                    change,
+                    self.progress,
+                    now,
+                    self.halt,
+                    unsettled=passed.unsettled,
+                    is_patient=is_patient,
+                )
+            except DegradedError as trouble:
+                passed = replace(passed, trouble=trouble)
         left = renewal.find_change(self.shop, self.db)
         if left is not None and left.is_ready and not is_patient:
             passed = self._run_pass(self.shop, now, may_publish, EVERYTHING, (), is_damaged=False)
@@ -185,11 +199,18 @@ class Pipeline:
         for attempt in range(_MOST_REPAIRS):
             try:
                 return taken, publication.publish(
-                    intake.shop, self.db, now, is_forced=is_damaged, may_write=may_publish() or taken.is_short_of_space
+                    intake.shop,
+                    self.db,
+                    now,
+                    is_forced=is_damaged,
+                    may_write=may_publish() or (taken.is_short_of_space and not intake.shop.recipe.is_past),
                 )
             except SpectrogramLostError as lost:
                 if attempt == _MOST_REPAIRS - 1:
                     raise
+                if intake.shop.recipe.is_past:
+                    tracks.forget_songs(self.db, lost.audio_ids)
+                    raise _about_lost(recipes.count_lost(self.db, intake.shop.recipe.id)) from lost
                 log.warning("%s. %s", lost.what, lost.hint)
                 tracks.forget_songs(self.db, lost.audio_ids)
                 clean_spool(self.db, intake.shop.state.spool)
@@ -199,3 +220,9 @@ class Pipeline:
                 again.renamed |= taken.renamed
                 taken = again
         raise AssertionError("the loop above returns or raises")
+
+
+def _about_lost(songs: int) -> DegradedError:
+    """Say that songs can be had again by the configured recipe only."""
+    what = f"{songs:,} songs of the dataset are lost, and an older recipe made them"
+    return DegradedError(what, "`melwatch accept-recipe` makes all anew; the last version stays current.")

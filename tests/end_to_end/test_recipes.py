@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -16,9 +17,9 @@ from building import library, songs, tone
 from daemons import running
 from melwatch import renewal, status
 from melwatch.assemble import open_for_reading, open_pipeline
-from melwatch.errors import TrackError
+from melwatch.errors import DegradedError, TrackError
 from melwatch.library.settle import Settling
-from melwatch.manifest import recipes, tracks
+from melwatch.manifest import recipes, tracks, versions
 from melwatch.manifest.database import writing
 from melwatch.patience import Patience
 from melwatch.progress import Unwatched
@@ -198,6 +199,35 @@ def test_an_upgrade_waits_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert done.balance == {"in_dataset": 7}
 
 
+@pytest.mark.parametrize("is_damage_inside", [False, True])
+def test_what_is_lost_after_an_upgrade_is_not_dropped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_damage_inside: bool
+) -> None:
+    """Songs that only an older front end can make stay in the last version, until all are made anew."""
+    library(tmp_path / "music", {"Rock": songs(7)})
+    old = workshop(tmp_path)
+    run_pass(old)
+    monkeypatch.setattr(recipe, "FRONT_END_REVISION", 2)
+    new = replace(old, recipe=replace(old.recipe, front_end_revision=2))
+    run_pass(new)
+    shard = max((tmp_path / "dataset").rglob("*.arrow"), key=lambda file: file.stat().st_size)
+    if is_damage_inside:
+        shard.write_bytes(bytes(shard.stat().st_size))
+        library(tmp_path / "music", {"Rock": {"00.mp3": tone(900)}})
+    else:
+        shard.unlink()
+    for _ in range(2):
+        with pytest.raises(DegradedError, match="songs of the dataset are lost"):
+            run_pass(new)
+    with open_pipeline(new, Unwatched(), datetime.now(UTC)) as pipeline:
+        patient = replace(pipeline, patience=Patience(settling=Settling(0.0), gone_s=0.0))
+        assert patient.run_pass(datetime.now(UTC)).trouble is not None
+        assert [version.number for version in versions.all_versions(pipeline.db)] == [1]
+        recipes.accept(pipeline.db, new.recipe.id)
+    done = run_pass(new).report
+    assert (done.is_published, done.balance) == (True, {"in_dataset": 7})
+
+
 def test_a_recipe_by_which_many_songs_fail_does_not_take_over(tmp_path: Path) -> None:
     """The dataset stays whole on its old recipe while more songs fail than may vanish at once."""
     library(tmp_path / "music", {"Rock": songs(8)})
@@ -278,3 +308,32 @@ def test_a_file_that_is_being_written_holds_the_change_up(tmp_path: Path) -> Non
         done = pipeline.run_pass(datetime.now(UTC)).report
     assert (done.recipe_change, done.is_published) == (None, True)
     assert done.balance == {"in_dataset": 7}
+
+
+def test_a_full_disk_holds_nothing_up_but_the_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """New songs are taken in and published by the old recipe all the while; `sync` says what is wrong."""
+    library(tmp_path / "music", {"Rock": songs(7)})
+    run_pass(workshop(tmp_path))
+    shop = half_precise(tmp_path)
+
+    def refuse(*_: object) -> None:
+        raise DegradedError("The disk is full", "Free some space.")
+
+    monkeypatch.setattr(renewal, "check_space", refuse)
+    with open_pipeline(shop, Unwatched(), datetime.now(UTC)) as pipeline:
+        recipes.accept(pipeline.db, shop.recipe.id)
+        library(tmp_path / "music", {"Rock": {"new.mp3": tone(900)}})
+        ago = datetime.now(UTC).timestamp() - 100
+        for file in (tmp_path / "music" / "Rock").iterdir():
+            os.utime(file, (ago, ago))
+        patient = replace(pipeline, patience=Patience(settling=Settling(0.0), gone_s=0.0))
+        reports = []
+        while not reports or not reports[-1].is_published:
+            passed = patient.run_pass(datetime.now(UTC))
+            assert passed.trouble is None or passed.trouble.what == "The disk is full"
+            reports.append(passed.report)
+            time.sleep(0.2)
+        assert reports[-1].balance == {"in_dataset": 8}
+    with pytest.raises(DegradedError, match="full"):
+        run_pass(shop)
+    assert len({path for part in melwatch.load(tmp_path / "dataset").values() for path in part["paths"]}) == 8

@@ -73,7 +73,8 @@ def count_unmade(db: sqlite3.Connection, wanted: RecipeId, published: RecipeId) 
         {"published": published},
     ).fetchone()[0]
     left, left_s = db.execute(
-        f"""SELECT count(*), coalesce(sum(duration_s), 0) FROM (SELECT DISTINCT audio_id AS song FROM track WHERE {_UNMADE})
+        f"""SELECT count(*), coalesce(sum(duration_s), 0)
+            FROM (SELECT DISTINCT audio_id AS song FROM track WHERE {_UNMADE})
             LEFT JOIN spectrogram s ON s.audio_id = song AND s.recipe = :published""",  # noqa: S608
         names,
     ).fetchone()
@@ -84,6 +85,18 @@ def count_unmade(db: sqlite3.Connection, wanted: RecipeId, published: RecipeId) 
         names,
     ).fetchone()[0]
     return Unmade(songs=songs, left=left, left_s=left_s, failing=failing)
+
+
+def count_lost(db: sqlite3.Connection, recipe: RecipeId) -> int:
+    """Count the songs that have a split, are in the library and are no longer made by a recipe, which once was done."""
+    return int(
+        db.execute(
+            """SELECT count(DISTINCT audio_id) FROM track WHERE audio_id IN (SELECT audio_id FROM placement)
+               AND audio_id NOT IN (SELECT audio_id FROM spectrogram WHERE recipe = :recipe)
+               AND audio_id NOT IN (SELECT audio_id FROM failure WHERE recipe = :recipe)""",
+            {"recipe": recipe},
+        ).fetchone()[0]
+    )
 
 
 def unmade_files(
