@@ -12,10 +12,12 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from melwatch import filesystem
+from melwatch.brake import held_deletions
 from melwatch.dataset import layout
 from melwatch.estimate import SECONDS_PER_SONG, check_space, spoken_time
 from melwatch.extraction import extract_all, seconds_per_song
 from melwatch.ingest import Setup
+from melwatch.intake import brake_policy
 from melwatch.manifest import recipes, tracks, versions
 from melwatch.names import native
 from melwatch.spectrogram.recipe import Recipe
@@ -48,7 +50,7 @@ class RecipeChange:
     seconds: float
     failing: int = 0
     is_too_lossy: bool = False
-    """Whether more songs fail by the new recipe than may vanish from the dataset at once."""
+    """Whether more songs fail by the new recipe than may vanish from the dataset at once, or a whole genre."""
 
     @property
     def is_ready(self) -> bool:
@@ -64,8 +66,8 @@ class RecipeChange:
         """Say it to the user."""
         if self.is_accepted and self.is_too_lossy:
             return (
-                f"{self.failing:,} of {self.songs:,} songs fail by the new recipe, so the dataset stays on the old "
-                "one; see `melwatch failures` and deletions.max_fraction"
+                f"{self.failing:,} of {self.songs:,} songs fail by the new recipe, too many at once or a whole genre, "
+                "so the dataset stays on the old one; see `melwatch failures` and the settings of [deletions]"
             )
         if self.is_accepted:
             return f"Re-extracting by the new recipe: {self.songs - self.left:,} of {self.songs:,} songs are done"
@@ -108,7 +110,6 @@ def find_change(shop: Workshop, db: Connection) -> RecipeChange | None:
         return None
     published = Recipe.from_json(text)
     unmade = recipes.count_unmade(db, shop.recipe.id, published.id)
-    limits = shop.config.deletions
     return RecipeChange(
         published=published,
         wanted=shop.recipe,
@@ -118,8 +119,20 @@ def find_change(shop: Workshop, db: Connection) -> RecipeChange | None:
         left_hours=unmade.left_s / 3600,
         seconds=unmade.left * (seconds_per_song(db) or SECONDS_PER_SONG) / shop.config.workers.processes,
         failing=unmade.failing,
-        is_too_lossy=unmade.failing > limits.max_tracks and unmade.failing > limits.max_fraction * unmade.songs,
+        is_too_lossy=bool(unmade.failing) and _is_too_lossy(shop, db, published),
     )
+
+
+def _is_too_lossy(shop: Workshop, db: Connection, published: Recipe) -> bool:
+    """Whether the songs that fail by the configured recipe only may not vanish without a question."""
+    found = recipes.failing_songs(db, shop.recipe.id, published.id)
+    held = held_deletions(
+        brake_policy(shop),
+        {path: song for path, (song, _) in found.items()},
+        [path for path, (_, fails) in found.items() if fails],
+        min_genre=shop.config.library.min_tracks_per_genre,
+    )
+    return held is not None
 
 
 def in_force(shop: Workshop, change: RecipeChange | None) -> Workshop:

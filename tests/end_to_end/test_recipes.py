@@ -249,6 +249,24 @@ def test_a_recipe_by_which_many_songs_fail_does_not_take_over(tmp_path: Path) ->
         assert pipeline.run_pass(datetime.now(UTC)).report.balance == {"in_dataset": 8}
 
 
+def test_a_recipe_by_which_a_whole_genre_fails_does_not_take_over(tmp_path: Path) -> None:
+    """However few songs they are, the genre would vanish from the dataset."""
+    library(tmp_path / "music", {"Rock": songs(7), "Jazz": songs(6, first=20)})
+    run_pass(workshop(tmp_path))
+    shop = half_precise(tmp_path)
+    error = TrackError("It needs too much memory", reason="memory")
+    with open_pipeline(shop, Unwatched(), datetime.now(UTC)) as pipeline:
+        recipes.accept(pipeline.db, shop.recipe.id)
+        with writing(pipeline.db):
+            for path, song in tracks.songs_by_path(pipeline.db).items():
+                if path.startswith(b"Jazz/") and song is not None:
+                    tracks.record_failure(pipeline.db, song, shop.recipe.id, error, tries=1, at="")
+        report = pipeline.run_pass(datetime.now(UTC)).report
+    assert (report.extracted, report.is_published, report.genres) == (7, False, {"Jazz": 6, "Rock": 7})
+    assert report.recipe_change is not None
+    assert "6 of 13 songs fail" in report.recipe_change["sentence"]
+
+
 def test_a_song_that_cannot_be_read_holds_the_change_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The dataset does not lose it: the old version stays until the file is readable again, or gone."""
     library(tmp_path / "music", {"Rock": songs(7)})

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from melwatch.manifest.database import get_meta, set_meta, writing
-from melwatch.track import FileStamp, RecipeId, RelPath, SeenFile
+from melwatch.track import AudioId, FileStamp, RecipeId, RelPath, SeenFile
 
 if TYPE_CHECKING:
     import sqlite3
@@ -97,6 +97,17 @@ def count_lost(db: sqlite3.Connection, recipe: RecipeId) -> int:
             {"recipe": recipe},
         ).fetchone()[0]
     )
+
+
+def failing_songs(db: sqlite3.Connection, wanted: RecipeId, published: RecipeId) -> dict[RelPath, tuple[AudioId, bool]]:
+    """Return the tracks that the published recipe made, each with its song and whether that fails by the other."""
+    rows = db.execute(
+        """SELECT path, track.audio_id, f.audio_id IS NOT NULL AS fails FROM track
+           JOIN spectrogram s ON s.audio_id = track.audio_id AND s.recipe = :published
+           LEFT JOIN failure f ON f.audio_id = track.audio_id AND f.recipe = :wanted""",
+        {"wanted": wanted, "published": published},
+    )
+    return {RelPath(row["path"]): (AudioId(row["audio_id"]), bool(row["fails"])) for row in rows}
 
 
 def unmade_files(
