@@ -63,6 +63,8 @@ def live_now(
         state, sentence = "needs_confirmation", f"{report.recipe_waits}. If it is meant, run `melwatch accept-recipe`."
     elif report is not None and report.held is not None:
         state, sentence = "needs_confirmation", f"{report.held}. If it is meant, run `melwatch accept-deletions`."
+    elif report is not None and report.recipe_stuck is not None:
+        state, sentence = "degraded", f"{report.recipe_stuck}."
     return Live(
         state=state,
         sentence=sentence,

@@ -129,12 +129,15 @@ class Pipeline:
             passed = self._run_pass(self.shop, now, may_publish, EVERYTHING, (), is_damaged=False)
             left = renewal.find_change(self.shop, self.db)
         is_more = is_more or (left is not None and left.is_ready)
+        told = left.to_json() if left is not None else None
+        if left is not None and left.is_accepted and left.left and not (is_more or passed.is_interrupted):
+            told = left.to_json() | {"is_stuck": not passed.unsettled}
         return replace(
             passed,
             report=replace(
                 passed.report,
                 extracted=passed.report.extracted + made,
-                recipe_change=left.to_json() if left is not None else None,
+                recipe_change=told,
             ),
             look_again_in_s=0.0 if is_more else passed.look_again_in_s,
         )

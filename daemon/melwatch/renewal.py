@@ -48,6 +48,7 @@ class RecipeChange:
     left: int
     left_hours: float
     seconds: float
+    gone: int = 0
     failing: int = 0
     is_too_lossy: bool = False
     """Whether more songs fail by the new recipe than may vanish from the dataset at once, or a whole genre."""
@@ -70,7 +71,9 @@ class RecipeChange:
                 "so the dataset stays on the old one; see `melwatch failures` and the settings of [deletions]"
             )
         if self.is_accepted:
-            return f"Re-extracting by the new recipe: {self.songs - self.left:,} of {self.songs:,} songs are done"
+            done = f"Re-extracting by the new recipe: {self.songs - self.left:,} of {self.songs:,} songs are done"
+            gone = f", and the files of {self.gone:,} have vanished; `melwatch accept-deletions` lets them go"
+            return done + (gone if self.gone else "")
         return (
             f"The configured recipe is not that of the dataset ({self._differences()}): {self.left:,} of "
             f"{self.songs:,} songs would be extracted again, {self.left_hours:,.1f} hours of music, in about "
@@ -91,6 +94,8 @@ class RecipeChange:
             "songs": self.songs,
             "left": self.left,
             "failing": self.failing,
+            "gone": self.gone,
+            "is_stuck": self.is_accepted and self.is_too_lossy,
             "left_hours": round(self.left_hours, 2),
             "left_gb": round(self.left_bytes / 1e9, 3),
             "sentence": self.sentence(),
@@ -118,6 +123,7 @@ def find_change(shop: Workshop, db: Connection) -> RecipeChange | None:
         left=unmade.left,
         left_hours=unmade.left_s / 3600,
         seconds=unmade.left * (seconds_per_song(db) or SECONDS_PER_SONG) / shop.config.workers.processes,
+        gone=unmade.gone,
         failing=unmade.failing,
         is_too_lossy=bool(unmade.failing) and _is_too_lossy(shop, db, published),
     )

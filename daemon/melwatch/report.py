@@ -70,6 +70,16 @@ class PassReport:
         change = self.recipe_change
         return str(change["sentence"]) if change is not None and not change["is_accepted"] else None
 
+    @property
+    def recipe_stuck(self) -> str | None:
+        """Say why a change of the recipe that is accepted cannot go on, if it cannot."""
+        change = self.recipe_change
+        if change is None or not change.get("is_stuck"):
+            return None
+        is_waiting = change["left"] > change["gone"]
+        unreadable = "; files of the others cannot be read now, `melwatch missing` and `failures` list them"
+        return str(change["sentence"]) + (unreadable if is_waiting else "")
+
     def to_json(self) -> dict[str, Any]:
         """Return what the manifest keeps of a pass."""
         return asdict(self)

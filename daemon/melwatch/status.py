@@ -76,6 +76,8 @@ def _at_rest(change: RecipeChange | None) -> dict[str, Any]:
     """Say how things stand while no daemon runs."""
     if change is None:
         return {}
+    if change.is_accepted and change.is_too_lossy:
+        return {"state": "degraded", "sentence": f"{change.sentence()}."}
     if change.is_accepted:
         return {"sentence": f"{change.sentence()}; `melwatch sync` goes on."}
     return {"state": "needs_confirmation", "sentence": f"{change.sentence()}. {renewal.HINT}."}

@@ -64,9 +64,7 @@ def pass_lines(report: PassReport, library: Path, seconds: float) -> list[str]:
     lines += [f"Genre {old} is now called {new}." for old, new in report.renamed_genres.items()]
     lines += split_lines(report)
     if report.recipe_change is not None and report.recipe_change["is_accepted"]:
-        lines.append(f"{report.recipe_change['sentence']}.")
-        if report.recipe_change["left"]:
-            lines.append("The files of the others cannot be read now; `melwatch missing` and `failures` list them.")
+        lines.append(f"{report.recipe_stuck or report.recipe_change['sentence']}.")
     if report.version is None:
         lines.append("Nothing is published: no genre has enough songs yet.")
     elif not report.genres:

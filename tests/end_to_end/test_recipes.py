@@ -113,6 +113,19 @@ def test_a_change_that_is_done_asks_again(rig: Rig) -> None:
     rig.run("sync", expect=1)
 
 
+def test_a_deletion_that_waits_for_a_person_holds_the_change_up(rig: Rig) -> None:
+    """The song is not dropped by the back door; once that is accepted, the dataset changes over without it."""
+    other = changed(rig, HALF | {"MELWATCH_DELETIONS__MAX_FRACTION": "0", "MELWATCH_DELETIONS__MAX_TRACKS": "0"})
+    (rig.music / "Rock" / "00.mp3").unlink()
+    other.run("accept-recipe")
+    other.run("sync", expect=1)
+    assert "12 of 13 songs are done, and the files of 1 have vanished" in other.status()["sentence"]
+    assert rig.current()["version"] == 1
+    other.run("accept-deletions")
+    assert other.sync()["recipe_change"] is None
+    assert len(rig.rows()) == 12 * 6
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_change_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:
@@ -245,6 +258,8 @@ def test_a_recipe_by_which_many_songs_fail_does_not_take_over(tmp_path: Path) ->
         assert (report.extracted, report.is_published) == (6, False)
         assert report.recipe_change is not None
         assert "2 of 8 songs fail" in report.recipe_change["sentence"]
+        assert report.recipe_stuck is not None
+        assert status.overview(shop, pipeline.db)["state"] == "degraded"
         tracks.forget_failures(pipeline.db)
         assert pipeline.run_pass(datetime.now(UTC)).report.balance == {"in_dataset": 8}
 
@@ -289,6 +304,7 @@ def test_a_song_that_cannot_be_read_holds_the_change_up(tmp_path: Path, monkeypa
         held = pipeline.run_pass(datetime.now(UTC)).report
         assert held.recipe_change is not None
         assert held.recipe_change["left"] == 1
+        assert held.recipe_stuck is not None
         assert not held.is_published
         monkeypatch.undo()
         done = pipeline.run_pass(datetime.now(UTC)).report

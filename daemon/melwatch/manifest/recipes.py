@@ -25,12 +25,14 @@ _UNMADE = """
 class Unmade:
     """How many songs there are, how many of them a recipe has not been applied to, and seconds of music in these.
 
-    `failing` are songs of the dataset to which it was applied in vain.
+    `gone` are those of the latter whose files have vanished, which waits for a person; `failing` are songs of
+    the dataset to which it was applied in vain.
     """
 
     songs: int
     left: int
     left_s: float
+    gone: int
     failing: int
 
 
@@ -78,13 +80,18 @@ def count_unmade(db: sqlite3.Connection, wanted: RecipeId, published: RecipeId) 
             LEFT JOIN spectrogram s ON s.audio_id = song AND s.recipe = :published""",  # noqa: S608
         names,
     ).fetchone()
+    gone = db.execute(
+        f"""SELECT count(DISTINCT audio_id) FROM track WHERE {_UNMADE}
+            AND audio_id NOT IN (SELECT audio_id FROM track WHERE gone IS NULL AND audio_id IS NOT NULL)""",  # noqa: S608
+        names,
+    ).fetchone()[0]
     failing = db.execute(
         """SELECT count(DISTINCT track.audio_id) FROM track
            JOIN spectrogram s ON s.audio_id = track.audio_id AND s.recipe = :published
            JOIN failure f ON f.audio_id = track.audio_id AND f.recipe = :wanted""",
         names,
     ).fetchone()[0]
-    return Unmade(songs=songs, left=left, left_s=left_s, failing=failing)
+    return Unmade(songs=songs, left=left, left_s=left_s, gone=gone, failing=failing)
 
 
 def count_lost(db: sqlite3.Connection, recipe: RecipeId) -> int:

@@ -50,6 +50,8 @@ def run_one_pass(shop: Workshop) -> None:
         raise DegradedError(f"{report.held or ''}. {report.recipe_waits}".removeprefix(". "), f"{HINT}.")
     if report.held is not None:
         raise DegradedError(report.held, "Nothing is removed. If it is meant, run `melwatch accept-deletions`.")
+    if report.recipe_stuck is not None:
+        raise DegradedError(report.recipe_stuck, "The last version stays current.")
 
 
 def _rehearsal(shop: Workshop) -> list[str]:
