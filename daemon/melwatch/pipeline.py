@@ -9,7 +9,7 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from melwatch import publication, renewal, report
-from melwatch.errors import DegradedError, SpectrogramLostError
+from melwatch.errors import DegradedError
 from melwatch.intake import Intake
 from melwatch.library.part import EVERYTHING
 from melwatch.look import look
@@ -126,7 +126,10 @@ class Pipeline:
                 passed = replace(passed, trouble=trouble)
         left = renewal.find_change(self.shop, self.db)
         if left is not None and left.is_ready and not is_patient:
-            passed = self._run_pass(self.shop, now, may_publish, EVERYTHING, (), is_damaged=False)
+            first = passed.report
+            second = self._run_pass(self.shop, now, may_publish, EVERYTHING, (), is_damaged=False)
+            passed = replace(second, report=report.of_both(passed.report, second.report))
+            passed = replace(passed, report=report.of_both(first, passed.report))
             left = renewal.find_change(self.shop, self.db)
         is_more = is_more or (left is not None and left.is_ready)
         told = left.to_json() if left is not None else None
@@ -199,29 +202,30 @@ class Pipeline:
         is_damaged: bool,
     ) -> tuple[Taken, Publication]:
         """Publish what was taken in; where spectrograms on record turn out to be lost, make them again."""
+        earlier: Publication | None = None
         for attempt in range(_MOST_REPAIRS):
-            try:
-                return taken, publication.publish(
-                    intake.shop,
-                    self.db,
-                    now,
-                    is_forced=is_damaged,
-                    may_write=may_publish() or (taken.is_short_of_space and not intake.shop.recipe.is_past),
-                )
-            except SpectrogramLostError as lost:
-                if attempt == _MOST_REPAIRS - 1:
-                    raise
-                if intake.shop.recipe.is_past:
-                    tracks.forget_songs(self.db, lost.audio_ids)
-                    raise _about_lost(recipes.count_lost(self.db, intake.shop.recipe.id)) from lost
-                log.warning("%s. %s", lost.what, lost.hint)
-                tracks.forget_songs(self.db, lost.audio_ids)
-                clean_spool(self.db, intake.shop.state.spool)
-                known = tracks.known_files(self.db, intake.shop.recipe.id, is_past=intake.shop.recipe.is_past)
-                again = intake.take(replace(seen, known=known), now)
-                again.tally += taken.tally
-                again.renamed |= taken.renamed
-                taken = again
+            published = publication.publish(
+                intake.shop,
+                self.db,
+                now,
+                is_forced=is_damaged,
+                may_write=may_publish() or (taken.is_short_of_space and not intake.shop.recipe.is_past),
+            ).after(earlier)
+            lost, earlier = published.lost, published
+            if lost is None:
+                return taken, published
+            if attempt == _MOST_REPAIRS - 1:
+                raise lost
+            tracks.forget_songs(self.db, lost.audio_ids)
+            if intake.shop.recipe.is_past:
+                raise _about_lost(recipes.count_lost(self.db, intake.shop.recipe.id)) from lost
+            log.warning("%s. %s", lost.what, lost.hint)
+            clean_spool(self.db, intake.shop.state.spool)
+            known = tracks.known_files(self.db, intake.shop.recipe.id, is_past=intake.shop.recipe.is_past)
+            again = intake.take(replace(seen, known=known), now)
+            again.tally += taken.tally
+            again.renamed |= taken.renamed
+            taken = again
         raise AssertionError("the loop above returns or raises")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from melwatch.dataset.groups import GroupBy
@@ -118,7 +118,7 @@ def of_pass(seen: Scan, taken: Taken, publication: Publication) -> PassReport:
                 "to": move.target,
                 "cause": move.cause,
             }
-            for move in publication.composition.placement.moves
+            for move in publication.moves
         ],
         renamed_genres=taken.renamed | publication.renamed,
         unsettled=[
@@ -137,6 +137,22 @@ def of_pass(seen: Scan, taken: Taken, publication: Publication) -> PassReport:
         new_epoch=publication.new_epoch,
         group_by=publication.composition.terms.group_by,
         group_by_wanted=publication.composition.terms.group_by_wanted,
+    )
+
+
+def of_both(first: PassReport, second: PassReport) -> PassReport:
+    """Sum up two passes in a row; what fails is tried in both, and counts once."""
+    return replace(
+        second,
+        extracted=first.extracted + second.extracted,
+        failed=max(first.failed, second.failed),
+        is_published=first.is_published or second.is_published,
+        bytes_written=first.bytes_written + second.bytes_written,
+        moves=[*first.moves, *second.moves],
+        renamed_genres=first.renamed_genres | second.renamed_genres,
+        vanished=first.vanished + second.vanished,
+        held=second.held or first.held,
+        new_epoch=second.new_epoch or first.new_epoch,
     )
 
 

@@ -19,7 +19,7 @@ from melwatch import renewal, status
 from melwatch.assemble import open_for_reading, open_pipeline
 from melwatch.errors import DegradedError, TrackError
 from melwatch.library.settle import Settling
-from melwatch.manifest import recipes, tracks, versions
+from melwatch.manifest import epochs, recipes, tracks, versions
 from melwatch.manifest.database import writing
 from melwatch.patience import Patience
 from melwatch.progress import Unwatched
@@ -371,3 +371,23 @@ def test_a_full_disk_holds_nothing_up_but_the_change(tmp_path: Path, monkeypatch
     with pytest.raises(DegradedError, match="full"):
         run_pass(shop)
     assert len({path for part in melwatch.load(tmp_path / "dataset").values() for path in part["paths"]}) == 8
+
+
+@pytest.mark.parametrize("is_changing_over", [False, True])
+def test_what_a_pass_did_before_it_had_to_begin_again_is_told(tmp_path: Path, *, is_changing_over: bool) -> None:
+    """A new epoch and renamed genres are news once only, be it a change of the recipe or a loss that comes between."""
+    library(tmp_path / "music", {"Rock": songs(7), "Jazz": songs(6, first=20)})
+    run_pass(workshop(tmp_path))
+    shop = half_precise(tmp_path) if is_changing_over else workshop(tmp_path)
+    with open_pipeline(shop, Unwatched(), datetime.now(UTC)) as pipeline:
+        if is_changing_over:
+            recipes.accept(pipeline.db, shop.recipe.id)
+        else:
+            shard = max((tmp_path / "dataset").rglob("*.arrow"), key=lambda file: file.stat().st_size)
+            shard.write_bytes(bytes(shard.stat().st_size))
+        with writing(pipeline.db):
+            epochs.ask_for_epoch(pipeline.db, "spring")
+        (tmp_path / "music" / "Jazz").rename(tmp_path / "music" / "Swing")
+        report = pipeline.run_pass(datetime.now(UTC)).report
+    assert (report.is_published, report.balance) == (True, {"in_dataset": 13})
+    assert (report.new_epoch, report.renamed_genres) == ("spring", {"Jazz": "Swing"})
