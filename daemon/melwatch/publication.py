@@ -166,8 +166,10 @@ def _edition(
 
 
 def _shaping_settings(shop: Workshop) -> dict[str, Any]:
-    """Return the settings that shape the dataset, as JSON values."""
-    settings = shop.config.model_dump(by_alias=True, include={"library", "dataset", "spectrogram", "splits"})
+    """Return the settings that shape the dataset, as JSON values, but for those that the recipe in force has."""
+    settings = shop.config.model_dump(
+        by_alias=True, include={"library", "dataset", "splits"}, exclude={"dataset": {"dtype"}}
+    )
     text = json.dumps(settings, default=lambda path: display(os.fsencode(path)))
     return dict(json.loads(text))
 

@@ -156,7 +156,9 @@ def _about_track(record: TrackRecord, composition: Composition) -> Answer:
             details |= {"genre": track.genre, "class": track.label, "split": str(track.split)}
             if fate == DUPLICATE:
                 details["stands for both"] = track.shown_path
-    if record.trouble is not None:
+    if record.trouble is not None and record.location is not None:
+        details |= {"trouble": f"{record.trouble.what} {record.trouble.hint}".strip()}
+    elif record.trouble is not None:
         details |= {"tried again": "on retry or change" if record.is_quarantined else "at the next pass"}
         return Answer(
             path=record.path,

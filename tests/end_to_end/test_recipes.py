@@ -17,6 +17,7 @@ from building import library, songs, tone
 from daemons import running
 from melwatch import renewal, status
 from melwatch.assemble import open_for_reading, open_pipeline
+from melwatch.dataset.layout import DatasetFolder, read_provenance
 from melwatch.errors import DegradedError, TrackError
 from melwatch.library.settle import Settling
 from melwatch.manifest import epochs, recipes, tracks, versions
@@ -24,6 +25,7 @@ from melwatch.manifest.database import writing
 from melwatch.patience import Patience
 from melwatch.progress import Unwatched
 from melwatch.spectrogram import recipe
+from melwatch.track import RelPath
 from running import Rig, files_below
 from workshops import workshop
 
@@ -69,6 +71,9 @@ def test_a_changed_recipe_waits_for_a_person(rig: Rig) -> None:
     other.run("sync", expect=1)
     now = rig.current()
     assert (now["version"], now["recipe"], now["complete"]) == (before["version"] + 1, before["recipe"], True)
+    config = read_provenance(DatasetFolder(rig.dataset), now["version"])["config"]
+    assert "spectrogram" not in config
+    assert "dtype" not in config["dataset"]
     assert "needs" not in changed(rig, {}).status()["state"]
 
 
@@ -306,6 +311,10 @@ def test_a_song_that_cannot_be_read_holds_the_change_up(tmp_path: Path, monkeypa
         assert held.recipe_change["left"] == 1
         assert held.recipe_stuck is not None
         assert not held.is_published
+        with writing(pipeline.db):
+            tracks.record_problem(pipeline.db, RelPath(b"Rock/00.mp3"), TrackError("It went away", reason="unreadable"))
+        answer = status.why(shop, pipeline.db, lost)
+        assert (answer.reason, answer.details["trouble"]) == ("in_dataset", "It went away")
         monkeypatch.undo()
         done = pipeline.run_pass(datetime.now(UTC)).report
     assert (done.extracted, done.recipe_change, done.is_published) == (1, None, True)
