@@ -102,9 +102,6 @@ class RecipeChange:
         }
 
 
-HINT = "The dataset stays as it is; if it is meant, run `melwatch accept-recipe`"
-
-
 def find_change(shop: Workshop, db: Connection) -> RecipeChange | None:
     """Return the change that the configuration asks for, if any; without a published version there is none."""
     current = versions.newest_version(db)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from melwatch.dataset.groups import GroupBy
 from melwatch.edition import Split
 from melwatch.names import display, folded, genre_of
+from melwatch.news import news
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+ACCEPT_RECIPE = "The dataset stays as it is; if it is meant, run `melwatch accept-recipe`."
 _ARTIST_SHARE = 0.8
 _ARTIST_MIN_TRACKS = 3
 _MOST_LISTED = 20
@@ -168,18 +170,32 @@ def shared_groups(composition: Composition) -> list[dict[str, Any]]:
     return found
 
 
-def log_pass(report: PassReport) -> None:
-    """One line for a pass that did something, and one for what needs a person."""
+def log_pass(report: PassReport, before: PassReport | None = None) -> None:
+    """One line for a pass that did something, and one each for what is new or needs a person.
+
+    What was so `before` already about a change of the recipe is not said again.
+    """
     if report.extracted or report.failed or report.vanished or report.is_published or report.held:
         log.info(
             "%d extracted, %d failed, %d vanished, %d still being written%s",
             report.extracted, report.failed, report.vanished, report.unsettled_files,
             f"; published version {report.version}" if report.is_published else "",
         )  # fmt: skip
-    if report.recipe_waits:
-        log.warning("%s. %s", report.recipe_waits, "If it is meant, run `melwatch accept-recipe`")
+    for line in news(report):
+        log.info("%s", line)
+    if before is None or _about_recipe(report) != _about_recipe(before):
+        if report.recipe_waits:
+            log.warning("%s. %s", report.recipe_waits, ACCEPT_RECIPE)
+        if report.recipe_stuck:
+            log.warning("%s.", report.recipe_stuck)
     if report.held:
         log.warning("%s. Nothing is removed; if it is meant, run `melwatch accept-deletions`", report.held)
+
+
+def _about_recipe(report: PassReport) -> tuple[Any, ...]:
+    """Return what is worth a line about a change of the recipe; numbers alone are not."""
+    change = report.recipe_change or {}
+    return change.get("wanted"), change.get("is_accepted"), change.get("is_stuck")
 
 
 def like_artists(records: Iterable[TrackRecord]) -> list[str]:

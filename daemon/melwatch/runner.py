@@ -253,7 +253,7 @@ class Runner:
             return
         if passed.trouble is None:
             self.setback.is_over()
-        log_pass(passed.report)
+        log_pass(passed.report, self.report)
         self.report = passed.report
         self.root_key = passed.root.device, passed.root.inode
         if passed.is_interrupted:

@@ -15,6 +15,7 @@ from melwatch.manifest import tracks, versions
 from melwatch.manifest.database import FILE_NAME, read_manifest
 from melwatch.manifest.lock import holder_pid
 from melwatch.names import native
+from melwatch.report import ACCEPT_RECIPE
 from melwatch.spelling import is_same_file
 from melwatch.track import RelPath
 
@@ -80,7 +81,7 @@ def _at_rest(change: RecipeChange | None) -> dict[str, Any]:
         return {"state": "degraded", "sentence": f"{change.sentence()}."}
     if change.is_accepted:
         return {"sentence": f"{change.sentence()}; `melwatch sync` goes on."}
-    return {"state": "needs_confirmation", "sentence": f"{change.sentence()}. {renewal.HINT}."}
+    return {"state": "needs_confirmation", "sentence": f"{change.sentence()}. {ACCEPT_RECIPE}"}
 
 
 def running(shop: Workshop, db: Connection) -> dict[str, Any] | None:
