@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from melwatch.errors import RootOfflineError
 from melwatch.manifest.database import get_meta, set_meta, writing
+from melwatch.report import ACCEPT_RECIPE
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
@@ -60,9 +61,11 @@ def live_now(
     elif paused is not None:
         state, sentence = "paused", paused
     elif report is not None and report.recipe_waits is not None:
-        state, sentence = "needs_confirmation", f"{report.recipe_waits}. If it is meant, run `melwatch accept-recipe`."
+        state, sentence = "needs_confirmation", f"{report.recipe_waits}. {ACCEPT_RECIPE}"
     elif report is not None and report.held is not None:
         state, sentence = "needs_confirmation", f"{report.held}. If it is meant, run `melwatch accept-deletions`."
+    elif report is not None and report.recipe_stuck is not None:
+        state, sentence = "degraded", f"{report.recipe_stuck}."
     return Live(
         state=state,
         sentence=sentence,

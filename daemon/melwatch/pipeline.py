@@ -9,11 +9,11 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from melwatch import publication, renewal, report
-from melwatch.errors import DegradedError, SpectrogramLostError
+from melwatch.errors import DegradedError
 from melwatch.intake import Intake
 from melwatch.library.part import EVERYTHING
 from melwatch.look import look
-from melwatch.manifest import tracks, versions
+from melwatch.manifest import recipes, tracks, versions
 from melwatch.recover import clean_spool, recover
 
 if TYPE_CHECKING:
@@ -50,8 +50,12 @@ class Passed:
     is_interrupted: bool
     has_regained_sight: bool
     """Whether something could be looked at that could not before."""
+    unsettled: frozenset[RelPath] = frozenset()
+    """Files that are still being written."""
     unpublished: str | None
     """A digest of what is not published yet; None where all is."""
+    trouble: DegradedError | None = None
+    """What could not be done for now, though all else was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +89,21 @@ class Pipeline:
         renewal.note(self.shop, self.db)
         change = renewal.find_change(self.shop, self.db)
         shop = renewal.in_force(self.shop, change)
-        passed = self._run_pass(shop, now, may_publish, part, closed, is_damaged=is_damaged)
+        lost = recipes.count_lost(self.db, shop.recipe.id) if is_damaged and shop.recipe.is_past else 0
+        passed = self._run_pass(
+            shop, now, may_publish if not lost else lambda: False, part, closed, is_damaged=is_damaged
+        )
+        if lost:
+            passed = replace(passed, unpublished=None)
+        if change is None or not change.is_accepted:
+            passed = replace(passed, trouble=_about_lost(lost) if lost else None)
         try:
             if shop is not self.shop and change is not None:
                 passed = self._renew(passed, change, now, may_publish)
         finally:
             versions.record_pass(self.db, now.isoformat(), time.monotonic() - started_s, passed.report.to_json())
+        if passed.trouble is not None and self.patience is None:
+            raise passed.trouble
         return passed
 
     def _renew(self, passed: Passed, change: RecipeChange, now: datetime, may_publish: Callable[[], bool]) -> Passed:
@@ -98,20 +111,36 @@ class Pipeline:
         is_patient = self.patience is not None
         made, is_more = 0, False
         if change.is_accepted and not passed.is_interrupted:
-            made, is_more = renewal.renew(
-                self.shop, self.db, change, self.progress, now, self.halt, is_patient=is_patient
-            )
+            try:
+                made, is_more = renewal.renew(
+                    self.shop,
+                    self.db,
+                    change,
+                    self.progress,
+                    now,
+                    self.halt,
+                    unsettled=passed.unsettled,
+                    is_patient=is_patient,
+                )
+            except DegradedError as trouble:
+                passed = replace(passed, trouble=trouble)
         left = renewal.find_change(self.shop, self.db)
         if left is not None and left.is_ready and not is_patient:
-            passed = self._run_pass(self.shop, now, may_publish, EVERYTHING, (), is_damaged=False)
+            first = passed.report
+            second = self._run_pass(self.shop, now, may_publish, EVERYTHING, (), is_damaged=False)
+            passed = replace(second, report=report.of_both(passed.report, second.report))
+            passed = replace(passed, report=report.of_both(first, passed.report))
             left = renewal.find_change(self.shop, self.db)
         is_more = is_more or (left is not None and left.is_ready)
+        told = left.to_json() if left is not None else None
+        if left is not None and left.is_accepted and left.left and not (is_more or passed.is_interrupted):
+            told = left.to_json() | {"is_stuck": not passed.unsettled}
         return replace(
             passed,
             report=replace(
                 passed.report,
                 extracted=passed.report.extracted + made,
-                recipe_change=left.to_json() if left is not None else None,
+                recipe_change=told,
             ),
             look_again_in_s=0.0 if is_more else passed.look_again_in_s,
         )
@@ -152,6 +181,7 @@ class Pipeline:
             look_again_in_s=taken.look_again_in_s,
             is_interrupted=taken.is_interrupted,
             has_regained_sight=not lost_before <= seen.seen.out_of_reach,
+            unsettled=frozenset(file.path for file in taken.unsettled),
             unpublished=published.due,
         )
 
@@ -172,20 +202,34 @@ class Pipeline:
         is_damaged: bool,
     ) -> tuple[Taken, Publication]:
         """Publish what was taken in; where spectrograms on record turn out to be lost, make them again."""
+        earlier: Publication | None = None
         for attempt in range(_MOST_REPAIRS):
-            try:
-                return taken, publication.publish(
-                    intake.shop, self.db, now, is_forced=is_damaged, may_write=may_publish() or taken.is_short_of_space
-                )
-            except SpectrogramLostError as lost:
-                if attempt == _MOST_REPAIRS - 1:
-                    raise
-                log.warning("%s. %s", lost.what, lost.hint)
-                tracks.forget_songs(self.db, lost.audio_ids)
-                clean_spool(self.db, intake.shop.state.spool)
-                known = tracks.known_files(self.db, intake.shop.recipe.id, is_past=intake.shop.recipe.is_past)
-                again = intake.take(replace(seen, known=known), now)
-                again.tally += taken.tally
-                again.renamed |= taken.renamed
-                taken = again
+            published = publication.publish(
+                intake.shop,
+                self.db,
+                now,
+                is_forced=is_damaged,
+                may_write=may_publish() or (taken.is_short_of_space and not intake.shop.recipe.is_past),
+            ).after(earlier)
+            lost, earlier = published.lost, published
+            if lost is None:
+                return taken, published
+            if attempt == _MOST_REPAIRS - 1:
+                raise lost
+            tracks.forget_songs(self.db, lost.audio_ids)
+            if intake.shop.recipe.is_past:
+                raise _about_lost(recipes.count_lost(self.db, intake.shop.recipe.id)) from lost
+            log.warning("%s. %s", lost.what, lost.hint)
+            clean_spool(self.db, intake.shop.state.spool)
+            known = tracks.known_files(self.db, intake.shop.recipe.id, is_past=intake.shop.recipe.is_past)
+            again = intake.take(replace(seen, known=known), now)
+            again.tally += taken.tally
+            again.renamed |= taken.renamed
+            taken = again
         raise AssertionError("the loop above returns or raises")
+
+
+def _about_lost(songs: int) -> DegradedError:
+    """Say that songs can be had again by the configured recipe only."""
+    what = f"{songs:,} songs of the dataset are lost, and an older recipe made them"
+    return DegradedError(what, "`melwatch accept-recipe` makes all anew; the last version stays current.")

@@ -13,7 +13,7 @@ from melwatch.compose import compose
 from melwatch.dataset import fingerprint
 from melwatch.dataset.collect import find_garbage, remove_garbage
 from melwatch.edition import Edition, Epoch
-from melwatch.errors import DegradedError
+from melwatch.errors import DegradedError, SpectrogramLostError
 from melwatch.manifest import epochs, ledger, recipes, tracks, versions
 from melwatch.manifest.versions import VersionRecord
 from melwatch.names import display
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from melwatch.compose import Composition
     from melwatch.dataset.collect import Collected
+    from melwatch.dataset.splits import Move
     from melwatch.edition import DatasetTrack, Published
     from melwatch.track import TrackRecord
     from melwatch.workshop import Workshop
@@ -48,6 +49,21 @@ class Publication:
     renamed: dict[str, str] = field(default_factory=dict)
     """Genres that the configuration gives another name than before."""
     new_epoch: str | None = None
+    moves: tuple[Move, ...] = ()
+    """Songs that had to change their split."""
+    lost: SpectrogramLostError | None = None
+    """Work on record that turned out to be lost, so that nothing is published."""
+
+    def after(self, earlier: Publication | None) -> Publication:
+        """Return it with what an earlier attempt decided, which is on record, so that a later one finds nothing new."""
+        if earlier is None:
+            return self
+        return replace(
+            self,
+            renamed=earlier.renamed | self.renamed,
+            new_epoch=self.new_epoch or earlier.new_epoch,
+            moves=(*earlier.moves, *self.moves),
+        )
 
 
 def publish(
@@ -57,8 +73,7 @@ def publish(
 
     Without `may_write` only tell whether that is due.
 
-    Raises `SpectrogramLostError` where work on record turns out to be lost, and `DegradedError`
-    where the disk of the dataset is full.
+    Raises `DegradedError` where the disk of the dataset is full.
     """
     renamed, epoch = follow_config(db, shop.genres), begin_asked_epoch(shop, db, now)
     records = list(tracks.track_records(db, shop.recipe.id))
@@ -73,6 +88,7 @@ def publish(
         collected=None,
         renamed=renamed,
         new_epoch=epoch.name if epoch is not None else None,
+        moves=tuple(composition.placement.moves),
     )
     if not composition.tracks:
         return nothing
@@ -83,7 +99,10 @@ def publish(
         return nothing
     if not may_write:
         return replace(nothing, due=version.content)
-    published = _write(shop, edition)
+    try:
+        published = _write(shop, edition)
+    except SpectrogramLostError as lost:
+        return replace(nothing, lost=lost)
     versions.record_published(db, version, published)
     return replace(nothing, version=version, published=published, collected=collect(shop, db, now))
 
@@ -147,8 +166,10 @@ def _edition(
 
 
 def _shaping_settings(shop: Workshop) -> dict[str, Any]:
-    """Return the settings that shape the dataset, as JSON values."""
-    settings = shop.config.model_dump(by_alias=True, include={"library", "dataset", "spectrogram", "splits"})
+    """Return the settings that shape the dataset, as JSON values, but for those that the recipe in force has."""
+    settings = shop.config.model_dump(
+        by_alias=True, include={"library", "dataset", "splits"}, exclude={"dataset": {"dtype"}}
+    )
     text = json.dumps(settings, default=lambda path: display(os.fsencode(path)))
     return dict(json.loads(text))
 

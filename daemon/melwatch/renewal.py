@@ -6,24 +6,30 @@ one of an older front end, by which nothing can be made any more, new songs wait
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from melwatch import filesystem
+from melwatch.brake import held_deletions
 from melwatch.dataset import layout
 from melwatch.estimate import SECONDS_PER_SONG, check_space, spoken_time
 from melwatch.extraction import extract_all, seconds_per_song
 from melwatch.ingest import Setup
+from melwatch.intake import brake_policy
 from melwatch.manifest import recipes, tracks, versions
+from melwatch.names import native
 from melwatch.spectrogram.recipe import Recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterable, Iterator
     from datetime import datetime
     from sqlite3 import Connection
     from threading import Event
 
     from melwatch.progress import Progress
-    from melwatch.track import SeenFile
+    from melwatch.track import RelPath, SeenFile
     from melwatch.workshop import Workshop
 
 _STRETCH_S = 60.0
@@ -42,9 +48,10 @@ class RecipeChange:
     left: int
     left_hours: float
     seconds: float
+    gone: int = 0
     failing: int = 0
     is_too_lossy: bool = False
-    """Whether more songs fail by the new recipe than may vanish from the dataset at once."""
+    """Whether more songs fail by the new recipe than may vanish from the dataset at once, or a whole genre."""
 
     @property
     def is_ready(self) -> bool:
@@ -60,11 +67,13 @@ class RecipeChange:
         """Say it to the user."""
         if self.is_accepted and self.is_too_lossy:
             return (
-                f"{self.failing:,} of {self.songs:,} songs fail by the new recipe, so the dataset stays on the old "
-                "one; see `melwatch failures` and deletions.max_fraction"
+                f"{self.failing:,} of {self.songs:,} songs fail by the new recipe, too many at once or a whole genre, "
+                "so the dataset stays on the old one; see `melwatch failures` and the settings of [deletions]"
             )
         if self.is_accepted:
-            return f"Re-extracting by the new recipe: {self.songs - self.left:,} of {self.songs:,} songs are done"
+            done = f"Re-extracting by the new recipe: {self.songs - self.left:,} of {self.songs:,} songs are done"
+            gone = f", and the files of {self.gone:,} have vanished; `melwatch accept-deletions` lets them go"
+            return done + (gone if self.gone else "")
         return (
             f"The configured recipe is not that of the dataset ({self._differences()}): {self.left:,} of "
             f"{self.songs:,} songs would be extracted again, {self.left_hours:,.1f} hours of music, in about "
@@ -85,13 +94,12 @@ class RecipeChange:
             "songs": self.songs,
             "left": self.left,
             "failing": self.failing,
+            "gone": self.gone,
+            "is_stuck": self.is_accepted and self.is_too_lossy,
             "left_hours": round(self.left_hours, 2),
             "left_gb": round(self.left_bytes / 1e9, 3),
             "sentence": self.sentence(),
         }
-
-
-HINT = "The dataset stays as it is; if it is meant, run `melwatch accept-recipe`"
 
 
 def find_change(shop: Workshop, db: Connection) -> RecipeChange | None:
@@ -104,7 +112,6 @@ def find_change(shop: Workshop, db: Connection) -> RecipeChange | None:
         return None
     published = Recipe.from_json(text)
     unmade = recipes.count_unmade(db, shop.recipe.id, published.id)
-    limits = shop.config.deletions
     return RecipeChange(
         published=published,
         wanted=shop.recipe,
@@ -113,9 +120,22 @@ def find_change(shop: Workshop, db: Connection) -> RecipeChange | None:
         left=unmade.left,
         left_hours=unmade.left_s / 3600,
         seconds=unmade.left * (seconds_per_song(db) or SECONDS_PER_SONG) / shop.config.workers.processes,
+        gone=unmade.gone,
         failing=unmade.failing,
-        is_too_lossy=unmade.failing > limits.max_tracks and unmade.failing > limits.max_fraction * unmade.songs,
+        is_too_lossy=bool(unmade.failing) and _is_too_lossy(shop, db, published),
     )
+
+
+def _is_too_lossy(shop: Workshop, db: Connection, published: Recipe) -> bool:
+    """Whether the songs that fail by the configured recipe only may not vanish without a question."""
+    found = recipes.failing_songs(db, shop.recipe.id, published.id)
+    held = held_deletions(
+        brake_policy(shop),
+        {path: song for path, (song, _) in found.items()},
+        [path for path, (_, fails) in found.items() if fails],
+        min_genre=shop.config.library.min_tracks_per_genre,
+    )
+    return held is not None
 
 
 def in_force(shop: Workshop, change: RecipeChange | None) -> Workshop:
@@ -129,7 +149,10 @@ def workshop_in_force(shop: Workshop, db: Connection) -> Workshop:
 
 
 def note(shop: Workshop, db: Connection) -> None:
-    """Remember the configured recipe and that of the dataset, and forget a change that was called off."""
+    """Remember the configured recipe and that of the dataset, and forget a change that is done.
+
+    One that is accepted stays so while another recipe is configured: a daemon may have its former configuration still.
+    """
     recipes.note_recipe(db, shop.recipe.id, shop.recipe.to_json())
     current = versions.newest_version(db)
     if current is None:
@@ -139,8 +162,7 @@ def note(shop: Workshop, db: Connection) -> None:
         if said is not None:
             recipe = Recipe.of_values(said)
             recipes.note_recipe(db, recipe.id, recipe.to_json())
-    accepted = recipes.accepted(db)
-    if accepted is not None and current.recipe == shop.recipe.id:
+    if recipes.accepted(db) == current.recipe:
         recipes.forget_accepted(db)
 
 
@@ -152,23 +174,24 @@ def renew(
     now: datetime,
     halt: Event,
     *,
+    unsettled: Collection[RelPath],
     is_patient: bool,
 ) -> tuple[int, bool]:
     """Extract songs by the configured recipe, all or, if `is_patient`, for about a minute.
 
     Return how many were made, and whether to go on at once: songs whose file cannot be read now are
-    tried once a pass, and the change waits for them.
+    tried once a pass, and the change waits for them, as it does for files that changed since they
+    were read or are still being written: these are for the next look.
 
     Raises `DegradedError` where there is no space for all of them.
     """
     readable, unreadable = recipes.unmade_files(db, shop.recipe.id, change.published.id)
-    files: Sequence[SeenFile] = readable or unreadable
+    most = _in_a_stretch(shop, db) if is_patient else None
+    files = list(islice(_steady(shop, readable, unsettled), most))
+    files = files or list(islice(_steady(shop, unreadable, unsettled), most))
     if not files:
         return 0, False
     check_space(change.left_bytes, shop.state.spool, shop.folder.path)
-    if is_patient:
-        pace_s = seconds_per_song(db) or SECONDS_PER_SONG
-        files = files[: max(_FEWEST, int(_STRETCH_S * shop.config.workers.processes / pace_s))]
     setup = Setup(
         root=shop.root,
         spool=shop.state.spool,
@@ -178,4 +201,22 @@ def renew(
         hydrate=shop.config.library.hydrate,
     )
     tally = extract_all(db, files, setup, shop.config.workers, progress, now, halt)
-    return len(tally.extracted), bool(recipes.unmade_files(db, shop.recipe.id, change.published.id)[0])
+    readable, _ = recipes.unmade_files(db, shop.recipe.id, change.published.id)
+    return len(tally.extracted), any(True for _ in _steady(shop, readable, unsettled))
+
+
+def _in_a_stretch(shop: Workshop, db: Connection) -> int:
+    """Return how many songs are made before the daemon looks at the library again."""
+    pace_s = seconds_per_song(db) or SECONDS_PER_SONG
+    return max(_FEWEST, int(_STRETCH_S * shop.config.workers.processes / pace_s))
+
+
+def _steady(shop: Workshop, files: Iterable[SeenFile], unsettled: Collection[RelPath]) -> Iterator[SeenFile]:
+    """Yield the files that are as they were when they were last read, and that nobody is writing."""
+    for file in files:
+        try:
+            facts = os.stat(filesystem.openable(native(shop.root, file.path)))
+        except OSError:
+            continue
+        if filesystem.stamp_of(facts) == file.stamp and file.path not in unsettled:
+            yield file

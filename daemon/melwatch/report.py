@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from melwatch.dataset.groups import GroupBy
 from melwatch.edition import Split
 from melwatch.names import display, folded, genre_of
+from melwatch.news import news
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+ACCEPT_RECIPE = "The dataset stays as it is; if it is meant, run `melwatch accept-recipe`."
 _ARTIST_SHARE = 0.8
 _ARTIST_MIN_TRACKS = 3
 _MOST_LISTED = 20
@@ -70,6 +72,16 @@ class PassReport:
         change = self.recipe_change
         return str(change["sentence"]) if change is not None and not change["is_accepted"] else None
 
+    @property
+    def recipe_stuck(self) -> str | None:
+        """Say why a change of the recipe that is accepted cannot go on, if it cannot."""
+        change = self.recipe_change
+        if change is None or not change.get("is_stuck"):
+            return None
+        is_waiting = change["left"] > change["gone"]
+        unreadable = "; files of the others cannot be read now, `melwatch missing` and `failures` list them"
+        return str(change["sentence"]) + (unreadable if is_waiting else "")
+
     def to_json(self) -> dict[str, Any]:
         """Return what the manifest keeps of a pass."""
         return asdict(self)
@@ -108,7 +120,7 @@ def of_pass(seen: Scan, taken: Taken, publication: Publication) -> PassReport:
                 "to": move.target,
                 "cause": move.cause,
             }
-            for move in publication.composition.placement.moves
+            for move in publication.moves
         ],
         renamed_genres=taken.renamed | publication.renamed,
         unsettled=[
@@ -130,6 +142,22 @@ def of_pass(seen: Scan, taken: Taken, publication: Publication) -> PassReport:
     )
 
 
+def of_both(first: PassReport, second: PassReport) -> PassReport:
+    """Sum up two passes in a row; what fails is tried in both, and counts once."""
+    return replace(
+        second,
+        extracted=first.extracted + second.extracted,
+        failed=max(first.failed, second.failed),
+        is_published=first.is_published or second.is_published,
+        bytes_written=first.bytes_written + second.bytes_written,
+        moves=[*first.moves, *second.moves],
+        renamed_genres=first.renamed_genres | second.renamed_genres,
+        vanished=first.vanished + second.vanished,
+        held=second.held or first.held,
+        new_epoch=second.new_epoch or first.new_epoch,
+    )
+
+
 def shared_groups(composition: Composition) -> list[dict[str, Any]]:
     """Return the groups that had to be divided among splits: name, genres, and songs by split."""
     songs = {track.audio_id: (track.split, track.genre) for track in composition.tracks}
@@ -142,18 +170,32 @@ def shared_groups(composition: Composition) -> list[dict[str, Any]]:
     return found
 
 
-def log_pass(report: PassReport) -> None:
-    """One line for a pass that did something, and one for what needs a person."""
+def log_pass(report: PassReport, before: PassReport | None = None) -> None:
+    """One line for a pass that did something, and one each for what is new or needs a person.
+
+    What was so `before` already about a change of the recipe is not said again.
+    """
     if report.extracted or report.failed or report.vanished or report.is_published or report.held:
         log.info(
             "%d extracted, %d failed, %d vanished, %d still being written%s",
             report.extracted, report.failed, report.vanished, report.unsettled_files,
             f"; published version {report.version}" if report.is_published else "",
         )  # fmt: skip
-    if report.recipe_waits:
-        log.warning("%s. %s", report.recipe_waits, "If it is meant, run `melwatch accept-recipe`")
+    for line in news(report):
+        log.info("%s", line)
+    if before is None or _about_recipe(report) != _about_recipe(before):
+        if report.recipe_waits:
+            log.warning("%s. %s", report.recipe_waits, ACCEPT_RECIPE)
+        if report.recipe_stuck:
+            log.warning("%s.", report.recipe_stuck)
     if report.held:
         log.warning("%s. Nothing is removed; if it is meant, run `melwatch accept-deletions`", report.held)
+
+
+def _about_recipe(report: PassReport) -> tuple[Any, ...]:
+    """Return what is worth a line about a change of the recipe; numbers alone are not."""
+    change = report.recipe_change or {}
+    return change.get("wanted"), change.get("is_accepted"), change.get("is_stuck")
 
 
 def like_artists(records: Iterable[TrackRecord]) -> list[str]:

@@ -251,8 +251,9 @@ class Runner:
             return
         if passed is None:
             return
-        self.setback.is_over()
-        log_pass(passed.report)
+        if passed.trouble is None:
+            self.setback.is_over()
+        log_pass(passed.report, self.report)
         self.report = passed.report
         self.root_key = passed.root.device, passed.root.inode
         if passed.is_interrupted:
@@ -266,6 +267,8 @@ class Runner:
             unpublished=passed.unpublished,
             at_everything=self._is_at_everything,
         )
+        if passed.trouble is not None:
+            self.agenda.look_now(self.setback.note_aside(passed.trouble, now_s))
 
     def _begin_anew(self) -> None:
         """Have the next pass do what the last one did not come to."""

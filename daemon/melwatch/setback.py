@@ -31,6 +31,12 @@ class Setback:
         self.not_before_s = now_s + self._wait_s
         self._wait_s = min(_LONGEST_S, self._wait_s * 2)
 
+    def note_aside(self, trouble: MelwatchError, now_s: float) -> float:
+        """Say what is wrong while all else goes on; return when to try it again."""
+        self.note(trouble, now_s)
+        again_s, self.not_before_s = self.not_before_s, 0.0
+        return again_s
+
     def is_over(self) -> None:
         """Work has succeeded."""
         if self.trouble is not None:

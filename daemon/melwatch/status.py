@@ -15,6 +15,7 @@ from melwatch.manifest import tracks, versions
 from melwatch.manifest.database import FILE_NAME, read_manifest
 from melwatch.manifest.lock import holder_pid
 from melwatch.names import native
+from melwatch.report import ACCEPT_RECIPE
 from melwatch.spelling import is_same_file
 from melwatch.track import RelPath
 
@@ -76,9 +77,11 @@ def _at_rest(change: RecipeChange | None) -> dict[str, Any]:
     """Say how things stand while no daemon runs."""
     if change is None:
         return {}
+    if change.is_accepted and change.is_too_lossy:
+        return {"state": "degraded", "sentence": f"{change.sentence()}."}
     if change.is_accepted:
         return {"sentence": f"{change.sentence()}; `melwatch sync` goes on."}
-    return {"state": "needs_confirmation", "sentence": f"{change.sentence()}. {renewal.HINT}."}
+    return {"state": "needs_confirmation", "sentence": f"{change.sentence()}. {ACCEPT_RECIPE}"}
 
 
 def running(shop: Workshop, db: Connection) -> dict[str, Any] | None:
@@ -154,7 +157,9 @@ def _about_track(record: TrackRecord, composition: Composition) -> Answer:
             details |= {"genre": track.genre, "class": track.label, "split": str(track.split)}
             if fate == DUPLICATE:
                 details["stands for both"] = track.shown_path
-    if record.trouble is not None:
+    if record.trouble is not None and record.location is not None:
+        details |= {"trouble": f"{record.trouble.what} {record.trouble.hint}".strip()}
+    elif record.trouble is not None:
         details |= {"tried again": "on retry or change" if record.is_quarantined else "at the next pass"}
         return Answer(
             path=record.path,

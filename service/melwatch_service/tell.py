@@ -6,9 +6,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from melwatch.compose import FATES, IN_DATASET
-from melwatch.dataset.splits import Cause
 from melwatch.library.rules import SENTENCES
 from melwatch.names import display, printable
+from melwatch.news import news
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -61,12 +61,10 @@ def pass_lines(report: PassReport, library: Path, seconds: float) -> list[str]:
     if report.like_artists:
         names = ", ".join(map(printable, report.like_artists))
         lines.append(f"These top-level folders look like artists, not genres: {names}.")
-    lines += [f"Genre {old} is now called {new}." for old, new in report.renamed_genres.items()]
+    lines += news(report)
     lines += split_lines(report)
     if report.recipe_change is not None and report.recipe_change["is_accepted"]:
-        lines.append(f"{report.recipe_change['sentence']}.")
-        if report.recipe_change["left"]:
-            lines.append("The files of the others cannot be read now; `melwatch missing` and `failures` list them.")
+        lines.append(f"{report.recipe_stuck or report.recipe_change['sentence']}.")
     if report.version is None:
         lines.append("Nothing is published: no genre has enough songs yet.")
     elif not report.genres:
@@ -80,10 +78,7 @@ def pass_lines(report: PassReport, library: Path, seconds: float) -> list[str]:
 
 def split_lines(report: PassReport) -> list[str]:
     """Say what of the splits is not as one would expect."""
-    lines = [move_line(move) for move in report.moves]
-    if report.new_epoch is not None:
-        lines.insert(0, f"Began the epoch {report.new_epoch}: all songs were given new splits.")
-    lines += [shared_line(group) for group in report.shared_groups]
+    lines = [shared_line(group) for group in report.shared_groups]
     lines += [
         f"{printable(genre)} has no song in {' and '.join(splits)}; `melwatch splits reset` draws new splits."
         for genre, splits in report.lacking.items()
@@ -104,14 +99,6 @@ def group_by_line(now: str, wanted: str) -> str:
         f"splits.group_by = {wanted} waits for a new epoch, since it would take songs from train; "
         f"until `melwatch splits reset --epoch NAME` groups are by {now}."
     )
-
-
-def move_line(move: Mapping[str, str]) -> str:
-    """Say which song had to change its split, and why."""
-    way = f"Moved from {move['from']} to {move['to']}"
-    if move["cause"] == Cause.JOINED:
-        return f"{way}, where others of its group are: song {move['audio_id']} of {printable(move['genre'])}."
-    return f"{way}, which {printable(move['genre'])} would have lacked: song {move['audio_id']}."
 
 
 def shared_line(group: Mapping[str, Any]) -> str:

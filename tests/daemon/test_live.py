@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -179,3 +179,20 @@ def test_progress_can_be_put_on_record(db: Connection) -> None:
 
     assert said is not None
     assert said["progress"] == progress.value
+
+
+def test_a_change_of_the_recipe_that_cannot_go_on_is_shown() -> None:
+    """A deletion that waits for a person comes first, since that may be why."""
+    report: Any = SimpleNamespace(
+        recipe_waits=None, held=None, recipe_stuck="2 songs fail", unsettled=[], unsettled_files=0
+    )
+    watch: Any = SimpleNamespace(words="watching", overflows=0)
+
+    def shown() -> Live:
+        return live.live_now(
+            trouble=None, paused=None, progress=None, is_busy=False, is_publishing=False, report=report, watch=watch
+        )
+
+    assert shown().words == "degraded: 2 songs fail."
+    report.held = "One track has vanished"
+    assert shown().state == "needs_confirmation"

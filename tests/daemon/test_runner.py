@@ -249,6 +249,22 @@ def test_trouble_is_told_once_and_tried_again_at_everything(bench: Bench, caplog
     assert bench.runner.setback.trouble is None
 
 
+def test_trouble_beside_a_pass_that_went_well_keeps_nothing_from_being_done(bench: Bench) -> None:
+    """It is told, and tried again, but what is hinted at meanwhile is looked at right away."""
+    for genre in (b"Rock", b"Jazz"):
+        bench.outcome["trouble"] = DegradedError("The disk is full", "Free some space.")
+        bench.watch.folders = {RelPath(genre)}
+        for _ in range(100):
+            bench.runner.tick()
+            time.sleep(0.01)
+        assert bench.parts[-1] == Part.of([RelPath(genre)])
+        assert bench.runner.setback.trouble is not None
+    assert len(bench.parts) == 2
+    bench.runner.look_now()
+    bench.settle()
+    assert bench.runner.setback.trouble is None
+
+
 @pytest.mark.parametrize(("path", "part"), [(b"", EVERYTHING), (b"Rock/a.mp3", Part.of([RelPath(b"Rock/a.mp3")]))])
 def test_a_request_to_look_is_taken_answered_and_carried_out(bench: Bench, path: bytes, part: Part) -> None:
     """`rescan` looks at everything, `rescan PATH` at that."""

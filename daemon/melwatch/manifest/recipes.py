@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from melwatch.manifest.database import get_meta, set_meta, writing
-from melwatch.track import FileStamp, RecipeId, RelPath, SeenFile
+from melwatch.track import AudioId, FileStamp, RecipeId, RelPath, SeenFile
 
 if TYPE_CHECKING:
     import sqlite3
@@ -25,12 +25,14 @@ _UNMADE = """
 class Unmade:
     """How many songs there are, how many of them a recipe has not been applied to, and seconds of music in these.
 
-    `failing` are songs of the dataset to which it was applied in vain.
+    `gone` are those of the latter whose files have vanished, which waits for a person; `failing` are songs of
+    the dataset to which it was applied in vain.
     """
 
     songs: int
     left: int
     left_s: float
+    gone: int
     failing: int
 
 
@@ -73,17 +75,46 @@ def count_unmade(db: sqlite3.Connection, wanted: RecipeId, published: RecipeId) 
         {"published": published},
     ).fetchone()[0]
     left, left_s = db.execute(
-        f"""SELECT count(*), coalesce(sum(duration_s), 0) FROM (SELECT DISTINCT audio_id FROM track WHERE {_UNMADE})
-            LEFT JOIN spectrogram USING (audio_id) WHERE recipe IS NULL OR recipe = :published""",  # noqa: S608
+        f"""SELECT count(*), coalesce(sum(duration_s), 0)
+            FROM (SELECT DISTINCT audio_id AS song FROM track WHERE {_UNMADE})
+            LEFT JOIN spectrogram s ON s.audio_id = song AND s.recipe = :published""",  # noqa: S608
         names,
     ).fetchone()
+    gone = db.execute(
+        f"""SELECT count(DISTINCT audio_id) FROM track WHERE {_UNMADE}
+            AND audio_id NOT IN (SELECT audio_id FROM track WHERE gone IS NULL AND audio_id IS NOT NULL)""",  # noqa: S608
+        names,
+    ).fetchone()[0]
     failing = db.execute(
         """SELECT count(DISTINCT track.audio_id) FROM track
            JOIN spectrogram s ON s.audio_id = track.audio_id AND s.recipe = :published
            JOIN failure f ON f.audio_id = track.audio_id AND f.recipe = :wanted""",
         names,
     ).fetchone()[0]
-    return Unmade(songs=songs, left=left, left_s=left_s, failing=failing)
+    return Unmade(songs=songs, left=left, left_s=left_s, gone=gone, failing=failing)
+
+
+def count_lost(db: sqlite3.Connection, recipe: RecipeId) -> int:
+    """Count the songs that have a split, are in the library and are no longer made by a recipe, which once was done."""
+    return int(
+        db.execute(
+            """SELECT count(DISTINCT audio_id) FROM track WHERE audio_id IN (SELECT audio_id FROM placement)
+               AND audio_id NOT IN (SELECT audio_id FROM spectrogram WHERE recipe = :recipe)
+               AND audio_id NOT IN (SELECT audio_id FROM failure WHERE recipe = :recipe)""",
+            {"recipe": recipe},
+        ).fetchone()[0]
+    )
+
+
+def failing_songs(db: sqlite3.Connection, wanted: RecipeId, published: RecipeId) -> dict[RelPath, tuple[AudioId, bool]]:
+    """Return the tracks that the published recipe made, each with its song and whether that fails by the other."""
+    rows = db.execute(
+        """SELECT path, track.audio_id, f.audio_id IS NOT NULL AS fails FROM track
+           JOIN spectrogram s ON s.audio_id = track.audio_id AND s.recipe = :published
+           LEFT JOIN failure f ON f.audio_id = track.audio_id AND f.recipe = :wanted""",
+        {"wanted": wanted, "published": published},
+    )
+    return {RelPath(row["path"]): (AudioId(row["audio_id"]), bool(row["fails"])) for row in rows}
 
 
 def unmade_files(

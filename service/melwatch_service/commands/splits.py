@@ -14,11 +14,12 @@ from melwatch.manifest import epochs
 from melwatch.manifest.database import writing
 from melwatch.manifest.requests import Ask
 from melwatch.names import printable
+from melwatch.news import move_line
 from melwatch_service.commands.app import Given, app, command, utc_now
 from melwatch_service.commands.control import told_by_daemon
 from melwatch_service.commands.looking import AsJson, print_json
 from melwatch_service.commands.sync import run_one_pass
-from melwatch_service.tell import group_by_line, move_line, shared_line, tell
+from melwatch_service.tell import group_by_line, shared_line, tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,8 @@ from melwatch.intake import estimate_work, likely_new
 from melwatch.look import remembered_root, scan_root
 from melwatch.manifest import tracks
 from melwatch.plan import make_plan
-from melwatch.renewal import HINT, find_change, in_force
+from melwatch.renewal import find_change, in_force
+from melwatch.report import ACCEPT_RECIPE
 from melwatch_service.commands.app import Given, command, utc_now
 from melwatch_service.progress import progress_for_console
 from melwatch_service.tell import pass_lines, plan_lines, tell
@@ -47,9 +48,11 @@ def run_one_pass(shop: Workshop) -> None:
         report = pipeline.run_pass(utc_now()).report
     tell(pass_lines(report, shop.folder.library, time.monotonic() - started))
     if report.recipe_waits is not None:
-        raise DegradedError(f"{report.held or ''}. {report.recipe_waits}".removeprefix(". "), f"{HINT}.")
+        raise DegradedError(f"{report.held or ''}. {report.recipe_waits}".removeprefix(". "), ACCEPT_RECIPE)
     if report.held is not None:
         raise DegradedError(report.held, "Nothing is removed. If it is meant, run `melwatch accept-deletions`.")
+    if report.recipe_stuck is not None:
+        raise DegradedError(report.recipe_stuck, "The last version stays current.")
 
 
 def _rehearsal(shop: Workshop) -> list[str]:

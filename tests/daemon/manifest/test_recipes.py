@@ -11,7 +11,7 @@ from melwatch.errors import TrackError
 from melwatch.library.scan import scan
 from melwatch.manifest import recipes, tracks
 from melwatch.manifest.database import writing
-from melwatch.track import AudioId, RecipeId
+from melwatch.track import AudioId, RecipeId, RelPath
 from workshops import MADE, manifest_of, put_on_record, workshop
 
 if TYPE_CHECKING:
@@ -62,6 +62,16 @@ def test_each_song_is_made_once(shop: Workshop, db: Connection) -> None:
     assert left(shop, db) == [b"Rock/c.mp3"]
 
 
+def test_what_only_a_third_recipe_made_is_still_to_be_made(shop: Workshop, db: Connection) -> None:
+    """A song that the published recipe did not make counts once, whoever else made it."""
+    with writing(db):
+        tracks.record_spectrogram(db, song("a"), RecipeId("third"), MADE)
+        tracks.record_spectrogram(db, song("b"), RecipeId("third"), MADE)
+        db.execute("DELETE FROM spectrogram WHERE audio_id = ? AND recipe = ?", (song("b"), shop.recipe.id))
+    counted = recipes.count_unmade(db, NEW, shop.recipe.id)
+    assert (counted.left, counted.left_s) == (3, 400.0)
+
+
 def test_a_song_is_read_from_whichever_file_can_be(shop: Workshop, db: Connection) -> None:
     """A copy stands in for a file that could not be read; without one the song is set apart."""
     with writing(db):
@@ -71,6 +81,15 @@ def test_a_song_is_read_from_whichever_file_can_be(shop: Workshop, db: Connectio
 
     assert [file.path for file in readable] == [b"Rock/c.mp3", b"Rock/copy of a.mp3"]
     assert [file.path for file in unreadable] == [b"Rock/b.mp3"]
+
+
+def test_a_song_whose_files_have_vanished_is_told_apart(shop: Workshop, db: Connection) -> None:
+    """It is still to be made, and cannot be; a copy that is there keeps a song from being one."""
+    with writing(db):
+        tracks.hold(db, [RelPath(b"Rock/a.mp3"), RelPath(b"Rock/b.mp3")])
+    counted = recipes.count_unmade(db, NEW, shop.recipe.id)
+    assert (counted.left, counted.gone) == (3, 1)
+    assert left(shop, db) == [b"Rock/c.mp3", b"Rock/copy of a.mp3"]
 
 
 def test_spooled_work_of_a_recipe_that_was_given_up_is_forgotten(shop: Workshop, db: Connection) -> None:
