@@ -60,10 +60,8 @@ def live_now(
         state = "publishing" if is_publishing else "scanning"
     elif paused is not None:
         state, sentence = "paused", paused
-    elif report is not None and report.recipe_waits is not None:
-        state, sentence = "needs_confirmation", f"{report.recipe_waits}. {ACCEPT_RECIPE}"
-    elif report is not None and report.held is not None:
-        state, sentence = "needs_confirmation", f"{report.held}. If it is meant, run `melwatch accept-deletions`."
+    elif report is not None and (report.recipe_waits is not None or report.held is not None):
+        state, sentence = "needs_confirmation", to_confirm(report.recipe_waits, report.held)
     elif report is not None and report.recipe_stuck is not None:
         state, sentence = "degraded", f"{report.recipe_stuck}."
     return Live(
@@ -75,6 +73,12 @@ def live_now(
         unsettled_files=report.unsettled_files if report is not None else 0,
         progress=progress,
     )
+
+
+def to_confirm(recipe_waits: str | None, held: str | None) -> str:
+    """Say all that waits for a person, and what they can do about it."""
+    asked = ((recipe_waits, ACCEPT_RECIPE), (held, "If it is meant, run `melwatch accept-deletions`."))
+    return " ".join(f"{what}. {answer}" for what, answer in asked if what is not None)
 
 
 def save_live(db: Connection, live: Live, pid: int) -> None:

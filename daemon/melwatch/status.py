@@ -10,12 +10,11 @@ from melwatch import filesystem, publication, renewal
 from melwatch.compose import CHANGING, DUPLICATE, FATES, PENDING
 from melwatch.dataset.representation import representation
 from melwatch.library.rules import SENTENCES, Reason
-from melwatch.live import read_live
+from melwatch.live import read_live, to_confirm
 from melwatch.manifest import tracks, versions
 from melwatch.manifest.database import FILE_NAME, read_manifest
 from melwatch.manifest.lock import holder_pid
 from melwatch.names import native
-from melwatch.report import ACCEPT_RECIPE
 from melwatch.spelling import is_same_file
 from melwatch.track import RelPath
 
@@ -39,7 +38,7 @@ def overview(shop: Workshop, db: Connection) -> dict[str, Any]:
     current = versions.newest_version(db)
     last = versions.last_pass(db) or {}
     left_out = sum(1 for path in tracks.left_out(db) if not path.endswith(b"/"))
-    live = running(shop, db) or _at_rest(change)
+    live = running(shop, db) or _at_rest(change, last.get("held"))
     return {
         "state": live.get("state", "idle"),
         "sentence": live.get("sentence", ""),
@@ -73,15 +72,17 @@ def overview(shop: Workshop, db: Connection) -> dict[str, Any]:
     }
 
 
-def _at_rest(change: RecipeChange | None) -> dict[str, Any]:
-    """Say how things stand while no daemon runs."""
+def _at_rest(change: RecipeChange | None, held: str | None) -> dict[str, Any]:
+    """Say how things stand while no daemon runs; `held` is why deletions wait for a person, if they do."""
+    waits = change.sentence() if change is not None and not change.is_accepted else None
+    if waits is not None or held is not None:
+        goes_on = f" {change.sentence()}." if change is not None and change.is_accepted else ""
+        return {"state": "needs_confirmation", "sentence": to_confirm(waits, held) + goes_on}
     if change is None:
         return {}
-    if change.is_accepted and change.is_too_lossy:
+    if change.is_too_lossy:
         return {"state": "degraded", "sentence": f"{change.sentence()}."}
-    if change.is_accepted:
-        return {"sentence": f"{change.sentence()}; `melwatch sync` goes on."}
-    return {"state": "needs_confirmation", "sentence": f"{change.sentence()}. {ACCEPT_RECIPE}"}
+    return {"sentence": f"{change.sentence()}; `melwatch sync` goes on."}
 
 
 def running(shop: Workshop, db: Connection) -> dict[str, Any] | None:

@@ -87,6 +87,8 @@ def test_much_that_vanishes_waits_for_a_person(rig: Rig) -> None:
         daemon.wait_for_state("idle")
         shutil.rmtree(rig.music / "Jazz")
         daemon.wait_for_state("needs_confirmation")
+    assert rig.status()["state"] == "needs_confirmation"  # also while no daemon runs
+    with running(rig) as daemon:
         assert "6 deletions" in rig.run("accept-deletions")
         daemon.wait_for_songs(*ROCK)
 
