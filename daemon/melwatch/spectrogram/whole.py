@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from melwatch.spectrogram.resample import Block, Mono
 
-    Spans = Callable[[int], Sequence[tuple[int, int]]]
-
 KEEP_SAMPLES = 16_000 * 60 * 20
 """Songs up to this length are kept while they are decoded; longer ones are decoded twice."""
 
