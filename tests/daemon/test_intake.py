@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Event
@@ -511,3 +512,18 @@ def take_until_settled(bench: Bench, clocks: Clocks) -> None:
     for _ in range(5):
         clocks.now_s += SETTLE_S
         bench.take()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="makes a link that leads nowhere")
+def test_what_waits_for_a_person_still_does_while_it_is_out_of_sight(bench: Bench) -> None:
+    """A held deletion is neither forgotten nor let go because its folder cannot be looked at for a while."""
+    shutil.rmtree(bench.music / "Jazz")
+    assert bench.take().held is not None
+    tracks.accept_deletions(bench.db)
+    (bench.music / "Jazz").symlink_to("nowhere")
+    bench.take()
+    assert tracks.gone(bench.db, "accepted") == paths("Jazz", range(8))
+    assert paths("Jazz", range(8)) < bench.on_record()
+    (bench.music / "Jazz").unlink()
+    assert bench.take().held is None
+    assert bench.on_record() == paths("Rock", range(6))
