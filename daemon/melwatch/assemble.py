@@ -45,16 +45,21 @@ def open_adopting(config: Config) -> Workshop:
     return _gather(config, None)
 
 
+def rules_of(config: Config) -> Rules:
+    """Return what of the library counts."""
+    return Rules.of(
+        extensions=config.library.extensions,
+        exclude=config.library.exclude,
+        ignore=config.library.ignore,
+        hydrate=config.library.hydrate,
+    )
+
+
 def _gather(config: Config, dataset_id: str | None) -> Workshop:
     settings = config.spectrogram
     return Workshop(
         config=config,
-        rules=Rules.of(
-            extensions=config.library.extensions,
-            exclude=config.library.exclude,
-            ignore=config.library.ignore,
-            hydrate=config.library.hydrate,
-        ),
+        rules=rules_of(config),
         recipe=Recipe.load(
             settings.model,
             WindowPolicy(length_s=settings.window_s, per_track=settings.windows_per_track),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from melwatch.config import Config
+    from melwatch.errors import ConfigProblem
 
 DEFAULT_NAME = "melwatch"
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,62}[A-Za-z0-9])?")
@@ -57,6 +58,23 @@ class Instance:
         return self.name if self.name == DEFAULT_NAME else f"{DEFAULT_NAME}-{self.name}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered:
+    """What a service manager has on record of a service, for the self-check."""
+
+    account: str | None
+    """Whom it runs as; None for the person whose it is."""
+    groups: Sequence[str] = ()
+    """What that account counts among besides its own groups."""
+    program: Path
+    """The Python that is started."""
+    is_current: bool
+    """Whether it is what this melwatch would register now."""
+    ends_with_session: bool = False
+    problems: Sequence[ConfigProblem] = ()
+    """Settings under which it cannot work."""
+
+
 class Manager(Protocol):
     """What a service manager can be told; each returns lines for the person, and raises `MelwatchError`.
 
@@ -83,6 +101,9 @@ class Manager(Protocol):
 
     def status(self, instance: Instance) -> Sequence[str]:
         """Tell what the manager thinks of it."""
+
+    def registered(self, instance: Instance, config: Config) -> Registered | None:
+        """Return what is on record of it; None where it is not registered."""
 
 
 @runtime_checkable

@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 SERVICE_PACKAGE = "melwatch_winservice" if sys.platform == "win32" else "melwatch_systemd"
 """The package that knows this system's service manager."""
 
+_KERNEL = Path("/proc/sys")
 _ONE_THREAD_EACH = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """Workers are as many as cores, so each computes on its own."""
 
@@ -48,6 +50,64 @@ def owner_of(path: Path) -> str:
         return path.owner()
     except KeyError:
         return str(path.stat().st_uid)
+
+
+def account_numbers(user: str, groups: Sequence[str] = ()) -> tuple[int, frozenset[int]] | None:
+    """Return the number of an account and of its groups, further ones by name included.
+
+    None where there is no such account, or the system has no such numbers.
+    """
+    if sys.platform == "win32":
+        return None
+    import grp
+    import pwd
+
+    try:
+        known = pwd.getpwnam(user)
+        more = {grp.getgrnam(group).gr_gid for group in groups}
+    except KeyError:
+        return None
+    return known.pw_uid, frozenset({*os.getgrouplist(user, known.pw_gid), *more})
+
+
+def has_access_list(path: Path) -> bool:
+    """Whether more than permission bits decides who may use a file."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            return "system.posix_acl_access" in os.listxattr(path)
+        return False
+    return sys.platform == "win32"
+
+
+def kernel_limit(name: str) -> int | None:
+    """Return a number that Linux is set to, as `vm/max_map_count`; None where there is none."""
+    try:
+        return int((_KERNEL / name).read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
+
+
+def descriptor_limit() -> int | None:
+    """Return how many files this process may have open; None where that is no concern."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if soft == resource.RLIM_INFINITY else soft
+
+
+def are_long_paths_enabled() -> bool | None:
+    """Whether programs may use paths beyond 260 characters; None where that is no question."""
+    if sys.platform == "win32":
+        import winreg
+
+        try:
+            with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, r"SYSTEM\CurrentControlSet\Control\FileSystem") as key:
+                return bool(winreg.QueryValueEx(key, "LongPathsEnabled")[0])
+        except OSError:
+            return False
+    return None
 
 
 def is_administrator() -> bool:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from melwatch import system
 from melwatch.disk import replace_file
 from melwatch.errors import ConfigError
-from melwatch.instance import DEFAULT_NAME, Instance, Scope
+from melwatch.instance import DEFAULT_NAME, Instance, Registered, Scope
 from melwatch_systemd.account import Account, account_in, choose_account, make_folder, require_able
-from melwatch_systemd.systemctl import Systemctl
-from melwatch_systemd.unit import Places, own_changes, system_unit, unit_name, user_unit
+from melwatch_systemd.systemctl import Systemctl, is_lingering
+from melwatch_systemd.unit import Places, own_changes, program_in, system_unit, unit_name, user_unit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +45,7 @@ class Systemd:
         return [
             _installed_words(instance, runs_as),
             *_how_to_see(control, instance),
-            *([] if runs_as else _about_lingering(control)),
+            *([] if runs_as else _about_lingering()),
         ]
 
     def uninstall(self, instance: Instance) -> Sequence[str]:
@@ -100,6 +100,22 @@ class Systemd:
             lines.append(f"Failed   {facts['Result']}; `{control.journal(unit_name(instance))}` tells more")
         return lines
 
+    def registered(self, instance: Instance, config: Config) -> Registered | None:
+        """Read the installed unit, and compare it with what would be written now."""
+        file = unit_file(instance)
+        try:
+            text = file.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        account = account_in(text) if instance.scope is Scope.SYSTEM else None
+        return Registered(
+            account=account.user if account is not None else None,
+            groups=(account.group, account.own_group) if account is not None else (),
+            program=program_in(text),
+            is_current=text == _unit(instance, config, account),
+            ends_with_session=account is None and not is_lingering(),
+        )
+
     def linger(self) -> Sequence[str]:
         """Have the person's services run from the machine's start on."""
         Systemctl.of(Scope.USER)
@@ -112,18 +128,15 @@ class Systemd:
 
     def _register(self, control: Systemctl, instance: Instance, config: Config, account: Account | None) -> None:
         """Write the unit, check it, and have systemd read it; after a `ConfigError` all is as before."""
-        places = _places(instance, config)
-        if account is None:
-            text = user_unit(instance, places)
-        else:
+        if account is not None:
             require_able(
                 account,
-                python=places.python,
+                python=_places(instance, config).python,
                 dataset=config.dataset.path,
                 music=config.library.root,
                 config_file=instance.config_file,
             )
-            text = system_unit(instance, places, account)
+        text = _unit(instance, config, account)
         file = unit_file(instance)
         before = file.read_text(encoding="utf-8") if file.exists() else None
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -148,6 +161,11 @@ def _installed_words(instance: Instance, account: Account | None) -> str:
     whose = f" as {account.user}" if account is not None else ""
     when = "the machine" if account is not None else "your session"
     return f"{unit_name(instance)} runs{whose}, and starts with {when} from now on."
+
+
+def _unit(instance: Instance, config: Config, account: Account | None) -> str:
+    places = _places(instance, config)
+    return user_unit(instance, places) if account is None else system_unit(instance, places, account)
 
 
 def unit_file(instance: Instance) -> Path:
@@ -214,7 +232,7 @@ def _how_to_see(control: Systemctl, instance: Instance) -> list[str]:
     ]
 
 
-def _about_lingering(control: Systemctl) -> list[str]:
-    if control.is_lingering():
+def _about_lingering() -> list[str]:
+    if is_lingering():
         return []
     return ["It ends when you log out. `loginctl enable-linger` lets it run from the machine's start on."]

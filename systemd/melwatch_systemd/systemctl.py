@@ -101,15 +101,23 @@ class Systemctl:
             if file.name in line and "Unknown key name" not in line and "Unknown lvalue" not in line
         )
 
-    def is_lingering(self) -> bool:
-        """Whether the person's services run while they are not logged in."""
-        user = self._run("id", "-un").stdout.strip()
-        return self._run("loginctl", "show-user", user, "--property=Linger", "--value").stdout.strip() == "yes"
-
     def _run(self, *command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             command, capture_output=True, text=True, errors="replace", env=dict(self.environment), check=False
         )
+
+
+def is_lingering() -> bool:
+    """Whether the person's services run while they are not logged in."""
+    user = subprocess.run(["id", "-un"], capture_output=True, text=True, check=False).stdout.strip()
+    try:
+        done = subprocess.run(
+            ["loginctl", "show-user", user, "--property=Linger", "--value"],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    except FileNotFoundError:
+        return False
+    return done.stdout.strip() == "yes"
 
 
 def _with_runtime_folder(environment: Mapping[str, str]) -> dict[str, str]:

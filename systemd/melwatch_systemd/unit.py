@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from dataclasses import dataclass
 from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from melwatch.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
     from melwatch.instance import Instance
     from melwatch_systemd.account import Account
@@ -79,6 +81,19 @@ def command_line(places: Places) -> str:
     through = ["/usr/bin/env"] if set(python) & set("'\"\\") else []
     words = [*through, python, "-P", "-m", "melwatch_service", "run", "--config", str(places.config_file)]
     return ":" + " ".join(quoted(word) for word in words)
+
+
+def program_in(unit: str) -> Path:
+    """Return the program that a unit starts, as `command_line` wrote it; raises `ConfigError` where none is named."""
+    found = re.search(r"^ExecStart=[-:@+!]*(.+)$", unit, re.MULTILINE)
+    words = shlex.split(found[1].replace("%%", "%")) if found else []
+    if words[:1] == ["/usr/bin/env"]:
+        words = words[1:]
+    if not words:
+        raise ConfigError(
+            "The installed unit does not say what it starts", "`melwatch service upgrade` writes it anew."
+        )
+    return Path(words[0])
 
 
 def quoted(text: str) -> str:

@@ -6,6 +6,7 @@ import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pywintypes
@@ -162,6 +163,12 @@ def ended_words(facts: Facts) -> str:
 def command_line(name: str) -> str:
     """Return what the service control manager starts: this environment's Python, apart from what users may set."""
     return f'"{sys.executable}" -I -m melwatch_winservice {name}'
+
+
+def program_of(command: str) -> Path:
+    """Return the program that a command line starts."""
+    quoted, _, _ = command.removeprefix('"').partition('"' if command.startswith('"') else " ")
+    return Path(quoted)
 
 
 _EXTRAS: dict[int, Any] = {

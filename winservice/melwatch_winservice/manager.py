@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import win32service
 
 from melwatch.errors import ConfigError
-from melwatch.instance import Instance, Scope
+from melwatch.instance import Instance, Registered, Scope
 from melwatch_winservice import eventlog, places
 from melwatch_winservice.account import choose_account, may_write, protect, require_reachable, warn_of
-from melwatch_winservice.control import STATES, Service, command_line, ended_words
+from melwatch_winservice.control import STATES, Service, command_line, ended_words, program_of
 from melwatch_winservice.drives import require_lasting
 from melwatch_winservice.task import Task
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from melwatch.config import Config
+    from melwatch.errors import ConfigProblem
 
 
 def open_manager() -> Windows:
@@ -99,6 +100,33 @@ class Windows:
         if facts.state == win32service.SERVICE_STOPPED and facts.exit_code:
             lines.append(f"Failed   {ended_words(facts)}; {places.log_file(instance.name)} tells more")
         return lines
+
+    def registered(self, instance: Instance, config: Config) -> Registered | None:
+        """Ask the service control manager, or the task scheduler."""
+        if instance.scope is Scope.USER:
+            task = Task(instance)
+            program = task.program()
+            if program is None:
+                return None
+            return Registered(account=None, program=program, is_current=program == task.own_program())
+        try:
+            facts = Service(instance.service_name).facts()
+        except ConfigError:
+            return None
+        return Registered(
+            account=facts.account,
+            program=program_of(facts.command),
+            is_current=facts.command == command_line(instance.name),
+            problems=_passing_drives(config),
+        )
+
+
+def _passing_drives(config: Config) -> Sequence[ConfigProblem]:
+    try:
+        _require_lasting(config)
+    except ConfigError as error:
+        return error.problems
+    return ()
 
 
 def _require_lasting(config: Config) -> None:

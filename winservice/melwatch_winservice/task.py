@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+from xml.sax.saxutils import unescape
 
 import win32api
 import win32event
@@ -72,6 +74,19 @@ class Task:
         """Tell what the task scheduler thinks of it."""
         return [f"Task     {self.instance.service_name}", *self._query()]
 
+    def program(self) -> Path | None:
+        """Return what the task starts; None where there is no task."""
+        try:
+            told = "\n".join(self._call("/Query", "/TN", self.name, "/XML"))
+        except DegradedError:
+            return None
+        found = re.search(r"<Command>(.*?)</Command>", told)
+        return Path(unescape(found[1])) if found else None
+
+    def own_program(self) -> Path:
+        """Return what the task starts if this melwatch registers it: Python without a window."""
+        return Path(sys.executable).with_name("pythonw.exe")
+
     def _query(self) -> list[str]:
         return self._call("/Query", "/TN", self.name, "/FO", "LIST")
 
@@ -80,7 +95,7 @@ class Task:
             file = Path(folder) / "task.xml"
             text = task_xml(
                 user_id=_own_sid(),
-                command=str(Path(sys.executable).with_name("pythonw.exe")),
+                command=str(self.own_program()),
                 arguments=f"-m melwatch_winservice.session {self.instance.name}",
             )
             file.write_text(text, encoding="utf-16")

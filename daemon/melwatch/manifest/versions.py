@@ -139,7 +139,12 @@ def record_pass(db: sqlite3.Connection, started_at: str, seconds: float, report:
 
 def last_pass(db: sqlite3.Connection) -> dict[str, Any] | None:
     """Return the report of the last pass, with its `started_at` and `seconds`."""
-    row = db.execute("SELECT * FROM pass ORDER BY number DESC LIMIT 1").fetchone()
-    if row is None:
-        return None
-    return {"started_at": row["started_at"], "seconds": row["seconds"], **json.loads(row["report"])}
+    return next(iter(last_passes(db, 1)), None)
+
+
+def last_passes(db: sqlite3.Connection, limit: int) -> list[dict[str, Any]]:
+    """Return the reports of the last passes, newest first."""
+    return [
+        {"started_at": row["started_at"], "seconds": row["seconds"], **json.loads(row["report"])}
+        for row in db.execute("SELECT * FROM pass ORDER BY number DESC LIMIT ?", (limit,))
+    ]

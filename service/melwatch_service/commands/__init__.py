@@ -12,6 +12,7 @@ for _name in (
     "run",
     "service",
     "setup",
+    "doctor",
     "looking",
     "history",
     "control",

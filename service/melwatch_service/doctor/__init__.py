@@ -1,0 +1,1 @@
+"""The self-check: facts gathered at the edge, pure judgements over them, one module for each subject."""
