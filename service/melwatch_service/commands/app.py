@@ -62,14 +62,20 @@ ConfigFile = Annotated[
 ]
 Music = Annotated[
     Path | None,
-    typer.Option("--music", metavar="DIR", help="The music root, one folder per genre; wins over library.root."),
+    # Whether it can be read is for those to say who read it, as with one that a file names.
+    typer.Option(
+        "--music", metavar="DIR", readable=False, help="The music root, one folder per genre; wins over library.root."
+    ),
 ]
 Dataset = Annotated[
-    Path | None, typer.Option("--dataset", metavar="DIR", help="The dataset folder; wins over dataset.path.")
+    Path | None,
+    typer.Option("--dataset", metavar="DIR", readable=False, help="The dataset folder; wins over dataset.path."),
 ]
 State = Annotated[
     Path | None,
-    typer.Option("--state", metavar="DIR", help="Where melwatch keeps what it knows; wins over dataset.state."),
+    typer.Option(
+        "--state", metavar="DIR", readable=False, help="Where melwatch keeps what it knows; wins over dataset.state."
+    ),
 ]
 Name = Annotated[
     str | None,

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from building import library, songs, tone
-from running import Rig
 
+from building import library, songs, tone
 from melwatch.manifest.lock import locked
+from running import Rig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
