@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from melwatch import filesystem, publication, renewal
 from melwatch.compose import CHANGING, DUPLICATE, FATES, PENDING
 from melwatch.dataset.representation import representation
+from melwatch.edition import Split
 from melwatch.library.rules import SENTENCES, Reason
 from melwatch.live import read_live, to_confirm
 from melwatch.manifest import tracks, versions
@@ -19,6 +21,7 @@ from melwatch.spelling import is_same_file
 from melwatch.track import RelPath
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
     from sqlite3 import Connection
 
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
     from melwatch.renewal import RecipeChange
     from melwatch.track import TrackRecord
     from melwatch.workshop import Workshop
+
+_PASSES_TOLD = 8
+_OF_A_PASS = ("started_at", "seconds", "extracted", "reused", "failed", "vanished", "version", "is_published")
 
 
 def overview(shop: Workshop, db: Connection) -> dict[str, Any]:
@@ -36,19 +42,13 @@ def overview(shop: Workshop, db: Connection) -> dict[str, Any]:
     composition = publication.compose_version(shop, db, records)
     shares = representation(composition.genres)
     current = versions.newest_version(db)
-    last = versions.last_pass(db) or {}
+    passes = versions.last_passes(db, _PASSES_TOLD)
+    last = passes[0] if passes else {}
     left_out = sum(1 for path in tracks.left_out(db) if not path.endswith(b"/"))
     live = running(shop, db) or _at_rest(change, last.get("held"))
     return {
-        "state": live.get("state", "idle"),
-        "sentence": live.get("sentence", ""),
-        "pid": live.get("pid"),
-        "watching": live.get("watching"),
+        **_live_fields(live),
         "recipe_change": change.to_json() if change is not None else None,
-        "event_overflows": live.get("overflows", 0),
-        "progress": live.get("progress"),
-        "unsettled": live.get("unsettled", []),
-        "unsettled_files": live.get("unsettled_files", 0),
         "held_deletions": len(tracks.gone(db)),
         "version": current.number if current else None,
         "fingerprint": current.fingerprint if current else None,
@@ -63,12 +63,39 @@ def overview(shop: Workshop, db: Connection) -> dict[str, Any]:
             "excluded": left_out,
         },
         "genres": composition.genres,
+        "splits": splits_of(composition),
         "waiting": composition.waiting,
         "under_represented": shares.under,
         "over_represented": shares.over,
         "last_pass": {
             key: last.get(key) for key in ("started_at", "extracted", "reused", "failed", "seconds", "found", "balance")
         },
+        "passes": [{key: done.get(key) for key in _OF_A_PASS} for done in passes],
+    }
+
+
+def splits_of(composition: Composition) -> dict[str, dict[str, int]]:
+    """Return the number of tracks by genre and split."""
+    counts = Counter((track.genre, str(track.split)) for track in composition.tracks)
+    return {genre: {str(split): counts[genre, str(split)] for split in Split} for genre in composition.genres}
+
+
+def live_fields(shop: Workshop, db: Connection) -> dict[str, Any]:
+    """Return those fields of `status --json` that a running daemon tells by itself; none where none is running."""
+    live = running(shop, db)
+    return {} if live is None else _live_fields(live)
+
+
+def _live_fields(live: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "state": live.get("state", "idle"),
+        "sentence": live.get("sentence", ""),
+        "pid": live.get("pid"),
+        "watching": live.get("watching"),
+        "event_overflows": live.get("overflows", 0),
+        "progress": live.get("progress"),
+        "unsettled": live.get("unsettled", []),
+        "unsettled_files": live.get("unsettled_files", 0),
     }
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import sys
-import time
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,8 +19,11 @@ from melwatch.library.rules import Reason
 from melwatch.manifest import tracks
 from melwatch.names import display, printable
 from melwatch.renewal import find_change, in_force, workshop_in_force
-from melwatch_service.commands.app import Given, command
+from melwatch_service.commands.app import Given, command, utc_now
 from melwatch_service.tell import balance_lines, sentence_of, tell
+
+if TYPE_CHECKING:
+    from melwatch.workshop import Workshop
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
@@ -29,29 +33,35 @@ def show_status(
     given: Given,
     *,
     as_json: AsJson = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Tell it again every second, until Ctrl-C.")] = False,
+    watch: Annotated[
+        bool,
+        typer.Option(
+            "--watch",
+            help="Fill the terminal with it until Ctrl-C; elsewhere print it whenever it changes.",
+        ),
+    ] = False,
 ) -> None:
     """Tell how things stand: what the daemon is at, version, tracks, genres, the last pass."""
     shop = given.workshop()
-    while True:
-        with open_for_reading(shop) as db:
-            facts = status.overview(shop, db)
-        if watch and sys.stdout.isatty():
-            _clear_screen()
-        if as_json:
-            print_json(facts)
-        else:
-            tell(status_lines(facts))
-        if not watch:
-            return
-        sys.stdout.flush()
-        time.sleep(1)
+    if watch:
+        with suppress(KeyboardInterrupt):  # which is how one ends it
+            _watch(shop, as_json=as_json)
+        return
+    with open_for_reading(shop) as db:
+        facts = status.overview(shop, db)
+    if as_json:
+        print_json(facts)
+    else:
+        tell(status_lines(facts))
 
 
-def _clear_screen() -> None:
-    from rich.console import Console
+def _watch(shop: Workshop, *, as_json: bool) -> None:
+    from melwatch_service import watching
 
-    Console().clear()
+    if sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and not as_json:
+        watching.watch_in_terminal(shop, utc_now)
+    else:
+        watching.watch_in_pipe(shop, None if as_json else status_lines)
 
 
 def _daemon_lines(facts: dict[str, Any]) -> list[str]:
