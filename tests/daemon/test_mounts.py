@@ -21,6 +21,8 @@ TABLE = rb"""21 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
 26 21 0:32 / /mnt/twice rw - ext4 /dev/sdc1 rw
 27 26 0:33 / /mnt/twice rw - fuse.sshfs host: rw
 28 21 0:34 / /mnt/R?tro rw - vfat /dev/sdd1 rw
+29 21 8:3 / /mnt/disc rw - iso9660 /dev/sr0 ro,utf8
+30 21 8:1 / /mnt/bound ro,noatime - ext4 /dev/sda1 rw,errors=remount-ro
 """.replace(b"?", b"\xe9")
 
 not_windows = pytest.mark.skipif(sys.platform == "win32", reason="the table of mounts is a file of Linux")
@@ -87,3 +89,16 @@ def test_a_local_disk_of_windows_is_not_remote(tmp_path: Path) -> None:
 def test_shares_and_fuse_are_remote(file_system: str | None, expected: bool) -> None:  # noqa: FBT001
     """Shares and FUSE may change without notice; local disks, among them NTFS by FUSE, do not."""
     assert mounts.is_remote(file_system) is expected
+
+
+@not_windows
+@pytest.mark.parametrize(("path", "is_read_only"), [(b"/mnt/disc/a", True), (b"/mnt/bound/a", True), (b"/home", False)])
+def test_what_is_mounted_read_only_is_told(
+    path: bytes, is_read_only: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the mount says so or the file system itself; an option that only resembles it does not."""
+    (tmp_path / "mountinfo").write_bytes(TABLE)
+    monkeypatch.setattr(mounts, "_MOUNTS", tmp_path / "mountinfo")
+    found = mounts.mount_of(path)
+    assert found is not None
+    assert found.is_read_only is is_read_only

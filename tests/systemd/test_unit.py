@@ -10,7 +10,7 @@ import pytest
 from melwatch.errors import ConfigError
 from melwatch.instance import Instance, Scope
 from melwatch_systemd.account import Account, account_in
-from melwatch_systemd.unit import Places, command_line, own_changes, quoted, system_unit, user_unit
+from melwatch_systemd.unit import Places, command_line, own_changes, program_in, quoted, system_unit, user_unit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,3 +110,18 @@ def test_no_placeholder_is_left() -> None:
         assert "{" not in text
         assert text.endswith("\n")
     assert "systemctl --user" in own_changes(Instance())
+
+
+@pytest.mark.parametrize(
+    "python", ["/opt/mw/bin/python", "/srv/two words/python", "/srv/100%/python", '/srv/a"b\\c/python']
+)
+def test_what_a_unit_starts_is_read_back(python: str) -> None:
+    """Whatever its path holds."""
+    assert str(program_in(user_unit(MACHINE, places(python=Place(python))))) == python
+    assert str(program_in(system_unit(MACHINE, places(python=Place(python)), MEDIA))) == python
+
+
+def test_a_unit_that_starts_nothing_is_refused() -> None:
+    """With what writes it anew."""
+    with pytest.raises(ConfigError, match="does not say what it starts"):
+        program_in("[Service]\nType=notify\n")
