@@ -92,13 +92,11 @@ def test_shares_and_fuse_are_remote(file_system: str | None, expected: bool) -> 
 
 
 @not_windows
-@pytest.mark.parametrize(("path", "is_read_only"), [(b"/mnt/disc/a", True), (b"/mnt/bound/a", True), (b"/home", False)])
-def test_what_is_mounted_read_only_is_told(
-    path: bytes, is_read_only: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_mounted_read_only_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether the mount says so or the file system itself; an option that only resembles it does not."""
     (tmp_path / "mountinfo").write_bytes(TABLE)
     monkeypatch.setattr(mounts, "_MOUNTS", tmp_path / "mountinfo")
-    found = mounts.mount_of(path)
-    assert found is not None
-    assert found.is_read_only is is_read_only
+    for path, is_read_only in ((b"/mnt/disc/a", True), (b"/mnt/bound/a", True), (b"/home", False)):
+        found = mounts.mount_of(path)
+        assert found is not None
+        assert found.is_read_only is is_read_only

@@ -21,7 +21,13 @@ def sqlite_version() -> tuple[int, ...]:
 
 def complaints(db: Connection) -> list[str]:
     """Return the first few things that are wrong with the file; none of a sound one."""
-    found = [str(row[0]) for row in db.execute(f"PRAGMA quick_check({_MOST_LISTED})")]
+    found: list[str] = []
+    try:
+        found += (str(row[0]) for row in db.execute(f"PRAGMA quick_check({_MOST_LISTED})"))
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError as error:  # so damaged that it cannot even be checked to its end
+        return [*found, str(error)]
     return [] if found == ["ok"] else found
 
 
