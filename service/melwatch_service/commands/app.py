@@ -52,17 +52,18 @@ def _all_commands(
     del version  # told by its callback
 
 
+# Whether these may be read is for those to say who read them, as with folders that a file names.
 ConfigFile = Annotated[
     Path | None,
     typer.Option(
         "--config",
         metavar="FILE",
+        readable=False,
         help="Configuration file; otherwise MELWATCH_CONFIG, the user's own, or an installed service's is read.",
     ),
 ]
 Music = Annotated[
     Path | None,
-    # Whether it can be read is for those to say who read it, as with one that a file names.
     typer.Option(
         "--music", metavar="DIR", readable=False, help="The music root, one folder per genre; wins over library.root."
     ),

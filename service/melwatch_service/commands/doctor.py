@@ -24,9 +24,13 @@ if TYPE_CHECKING:
 def doctor(given: Given, *, as_json: AsJson = False) -> None:
     """Check machine, folders, manifest, service and numbers; say what is wrong and what to do about it.
 
-    Changes nothing: it writes a small file in dataset and state and removes it, and extracts a song that
-    it makes up itself. Without a configuration it looks at the machine alone. Run it as the account that
-    melwatch runs as. Exit code 1 where there is a problem; warnings are none.
+    Leaves nothing behind: it writes a small file in dataset and state and removes it again, and extracts a
+    song that it makes up. Without a configuration it looks at the machine alone. Run it as the account that
+    melwatch runs as.
+
+    Example: melwatch doctor --music ~/Music --dataset ~/datasets/music
+
+    Exit code 1 where there is a problem; warnings are none.
     """
     from melwatch_service.doctor.case import Case
     from melwatch_service.doctor.checks import examine
