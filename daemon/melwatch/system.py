@@ -81,6 +81,8 @@ def has_access_list(path: Path) -> bool:
 
 def kernel_limit(name: str) -> int | None:
     """Return a number that Linux is set to, as `vm/max_map_count`; None where there is none."""
+    if sys.platform != "linux":
+        return None
     try:
         return int((_KERNEL / name).read_text(encoding="ascii"))
     except (OSError, ValueError):

@@ -30,8 +30,8 @@ printf 'home = %s\ninclude-system-site-packages = false\n' "$(dirname "$BASE")" 
 cat >"$root$place/bin/melwatch" <<'END'
 #!/opt/melwatch/bin/python -P
 from melwatch_service.cli import main
-
-main()
+if __name__ == "__main__":  # as pip writes it: child processes import this again
+    main()
 END
 chmod 755 "$root$place/bin/melwatch"
 ln -sf "$place/bin/melwatch" "$root/usr/local/bin/melwatch"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -498,3 +499,29 @@ def test_lingering_is_told_of_and_enabled_on_request(service: Service) -> None:
         assert "loginctl enable-linger" in told or "also while you are not logged in" in told
     finally:
         service.host.run("loginctl", "enable-linger", "tester")
+
+
+def test_the_self_check_knows_the_service(service: Service) -> None:
+    """As installed it is in order; where what it starts is gone, or its account is shut out, that is named."""
+    service.lay_out(TWO_GENRES)
+    service.control("install", *service.places)
+
+    def levels() -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for finding in json.loads(service.melwatch("doctor", "--json", expect=None)):
+            found.setdefault(finding["check"], set()).add(finding["level"])
+        return found
+
+    sound = levels()
+    assert not [check for check, found in sound.items() if "problem" in found]
+    assert sound["service.registered"] == sound["service.program"] == {"ok"}
+    assert sound.get("service.rights", {"ok"}) == {"ok"}
+    assert ("service.rights" in sound) is service.for_machine
+    service.type("sed", "-i", 's|^ExecStart=:"[^"]*"|ExecStart=:"/gone/python"|', service.unit_file)
+    service.host.run("chown", "-R", "root:root", str(SHARE / service.folder / "dataset"))
+    broken = levels()
+    assert broken["service.program"] == {"problem"}
+    if service.for_machine:
+        assert broken["service.rights"] == {"ok", "problem"}
+    else:
+        assert broken["dataset.writing"] == {"problem"}

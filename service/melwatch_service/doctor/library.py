@@ -54,12 +54,12 @@ def judge_genres(songs: Mapping[str, int], *, at_least: int, in_root: int, unrea
     """Judge whether there is something to make a dataset of: songs by genre, before their sound is known."""
     enough = [genre for genre, number in songs.items() if number >= at_least]
     facts = {"songs": sum(songs.values()), "genres": len(songs), "genres_with_enough": len(enough)}
-    words = f"{facts['songs']:,} songs in {len(songs):,} genres, {len(enough):,} of them with {at_least} songs or more"
+    words = f"{facts['songs']:,} songs; {len(enough):,} of {len(songs):,} genres have {at_least} or more"
     if enough:
         yield ok("library.genres", words, **facts)
     else:
         hint = "Put the songs into one folder per genre below the music root, or lower library.min_tracks_per_genre."
-        yield warning("library.genres", f"No genre has {at_least} songs: {words}", hint, **facts)
+        yield warning("library.genres", f"No genre has {at_least} songs: there are {words}", hint, **facts)
     if in_root:
         words = f"{in_root:,} songs lie directly in the music root and belong to no genre"
         yield warning("library.in_root", words, "Move them into a genre's folder.", songs=in_root)
