@@ -22,6 +22,7 @@ TABLE = rb"""21 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
 27 26 0:33 / /mnt/twice rw - fuse.sshfs host: rw
 28 21 0:34 / /mnt/R?tro rw - vfat /dev/sdd1 rw
 29 21 8:3 / /mnt/disc rw - iso9660 /dev/sr0 ro,utf8
+31 21 8:4 / /mnt/writable rw - ext4 /dev/sda4 rw,errors=remount-ro
 30 21 8:1 / /mnt/bound ro,noatime - ext4 /dev/sda1 rw,errors=remount-ro
 """.replace(b"?", b"\xe9")
 
@@ -96,7 +97,7 @@ def test_what_is_mounted_read_only_is_told(tmp_path: Path, monkeypatch: pytest.M
     """Whether the mount says so or the file system itself; an option that only resembles it does not."""
     (tmp_path / "mountinfo").write_bytes(TABLE)
     monkeypatch.setattr(mounts, "_MOUNTS", tmp_path / "mountinfo")
-    for path, is_read_only in ((b"/mnt/disc/a", True), (b"/mnt/bound/a", True), (b"/home", False)):
+    for path, is_read_only in ((b"/mnt/disc/a", True), (b"/mnt/bound/a", True), (b"/mnt/writable", False)):
         found = mounts.mount_of(path)
         assert found is not None
         assert found.is_read_only is is_read_only

@@ -6,6 +6,7 @@ What only real Windows shows is told in docs/windows.md; here the calls are made
 from __future__ import annotations
 
 import ast
+import json
 import os
 import shutil
 import signal
@@ -358,3 +359,15 @@ def test_on_windows(outcomes: dict[str, str], case: str) -> None:
     """What `windows_cases.py` says holds there."""
     assert case in outcomes
     assert not outcomes[case], outcomes[case]
+
+
+def test_the_self_check_finds_no_problem(rig: WindowsRig) -> None:
+    """It tells of the file system and of long paths, and of no limit that only Linux has."""
+    library(rig.music, {"Rock": songs(6)})
+    told, _ = json.JSONDecoder().raw_decode(rig.run("doctor", "--json"))  # Wine has words of its own after it
+    found = {finding["check"]: finding for finding in told}
+    assert not [check for check, finding in found.items() if finding["level"] == "problem"]
+    assert found["state.file_system"]["facts"]["ignores_case"] is True
+    assert found["library.long_paths"]["level"] == "ok"
+    assert found["songs.decoding"]["level"] == "ok"
+    assert not {"machine.descriptors", "dataset.shards", "library.events"} & set(found)
