@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
+from melwatch import aside
 from melwatch.child import run_in_child
-from melwatch.dataset import layout
+from melwatch.dataset import layout, soundness
 from melwatch.dataset.install import install
 from melwatch.disk import remove, remove_temporaries
 from melwatch.manifest import tracks, versions
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from melwatch.dataset.layout import DatasetFolder
-    from melwatch.edition import Held
+    from melwatch.edition import Holdings
 
 log = logging.getLogger(__name__)
 
 
-def recover(db: sqlite3.Connection, spool: Path, folder: DatasetFolder) -> bool:
+def recover(db: sqlite3.Connection, spool: Path, folder: DatasetFolder, now: datetime) -> bool:
     """Mend what a crash, a person or a virus scanner left; return whether a publish has to mend the rest."""
-    is_behind = _finish_publish(db, folder)
+    knows_songs = tracks.count(db) > 0
+    is_behind = _finish_publish(db, folder, now)
     is_damaged = _forget_lost_shards(db, folder)
-    clean_spool(db, spool)
-    return is_behind or is_damaged
+    remove_temporaries(spool)
+    if knows_songs:  # otherwise what lies there may be of use
+        clean_spool(db, spool)
+    return is_behind or is_damaged or _lacks_audio(db, folder)
 
 
 def clean_spool(db: sqlite3.Connection, spool: Path) -> None:
@@ -39,31 +46,52 @@ def clean_spool(db: sqlite3.Connection, spool: Path) -> None:
         remove(spool / name)
     lost = [on_record[name] for name in on_record.keys() - on_disk]
     if lost:
-        log.warning("%d songs have vanished from the spool %s; they are extracted again", len(lost), spool)
+        log.warning("%d songs have vanished from the spool %s; %s", len(lost), spool, _AGAIN)
         tracks.forget_spectrograms(db, lost)
 
 
-def _finish_publish(db: sqlite3.Connection, folder: DatasetFolder) -> bool:
-    """Roll a whole version forward to being the current one, and put it on record.
+_AGAIN = "they are extracted again, unless an older recipe made them"
 
-    Returns whether the record is ahead of the disk, as after restoring an old copy of the dataset.
+
+def _finish_publish(db: sqlite3.Connection, folder: DatasetFolder, now: datetime) -> bool:
+    """Roll the newest whole version forward to being the current one, and put versions on record that are not.
+
+    Returns whether the record is ahead of that, as after restoring an old copy of the dataset, or where
+    the newest version is damaged.
     """
-    newest = max((number for number in folder.version_numbers() if folder.is_complete(number)), default=0)
+    newest = newest_whole(folder, now)
     known = versions.newest_version(db)
     if newest:
         install(folder, newest)
-    if known is not None and known.number >= newest:
-        return known.number > newest
-    if newest:
-        log.warning("Version %d of %s was not on record; taking it over", newest, folder.path)
-        versions.take_over(db, run_in_child(_read_held, folder, newest))
-    return False
+    last = known.number if known is not None else 0
+    on_disk = [
+        number for number in folder.version_numbers() if number > last and soundness.was_complete(folder, number)
+    ]
+    if on_disk:
+        log.warning("Version %d of %s was not on record; taking it over", on_disk[-1], folder.path)
+        versions.take_over(db, run_in_child(_read_holdings, folder, on_disk))
+    return max([last, *on_disk]) > newest
 
 
-def _read_held(folder: DatasetFolder, number: int) -> Held:
-    from melwatch.dataset.publish import held  # needs Arrow, so only in the child
+def newest_whole(folder: DatasetFolder, now: datetime) -> int:
+    """Return the newest version whose files are as they were written, mending what copies allow; 0 for none."""
+    for number in reversed(folder.version_numbers()):
+        if not soundness.was_complete(folder, number):
+            continue
+        restored = soundness.restore(folder, number, partial(aside.keep_copy, folder.path, now=now))
+        if restored:
+            log.warning("Put back from copies in version %d: %s", number, ", ".join(restored))
+        damaged = soundness.faults(folder, number)
+        if not damaged:
+            return number
+        log.warning("Version %d of %s is damaged (%s)", number, folder.path, ", ".join(damaged))
+    return 0
 
-    return held(folder, number)
+
+def _read_holdings(folder: DatasetFolder, numbers: Sequence[int]) -> Holdings:
+    from melwatch.dataset.holdings import holdings  # needs Arrow, so only in the child
+
+    return holdings(folder, numbers)
 
 
 def _forget_lost_shards(db: sqlite3.Connection, folder: DatasetFolder) -> bool:
@@ -73,11 +101,23 @@ def _forget_lost_shards(db: sqlite3.Connection, folder: DatasetFolder) -> bool:
     """
     sizes = versions.shard_sizes(db)
     lost = {path for path, size in sizes.items() if layout.size_of(folder.shard(path)) != size}
-    current = versions.newest_version(db)
-    referred = set()
-    if current is not None and folder.is_complete(current.number):
-        referred = layout.shards_of_version(folder, current.number)
+    referred = _shards_of_current(db, folder)
     if lost:
-        log.warning("%d shards of %s are missing or damaged; their songs are extracted again", len(lost), folder.path)
+        log.warning("%d shards of %s are missing or damaged; for their songs: %s", len(lost), folder.path, _AGAIN)
         tracks.forget_shards(db, lost)
     return bool(lost | (referred - sizes.keys()))
+
+
+def _shards_of_current(db: sqlite3.Connection, folder: DatasetFolder) -> set[str]:
+    current = versions.newest_version(db)
+    if current is None or soundness.faults(folder, current.number):
+        return set()
+    return layout.shards_of_version(folder, current.number)
+
+
+def _lacks_audio(db: sqlite3.Connection, folder: DatasetFolder) -> bool:
+    """Whether shards of the audio dataset are missing or damaged."""
+    current = versions.newest_version(db)
+    if current is None or soundness.faults(folder, current.number):
+        return False
+    return bool(soundness.damaged_audio_shards(folder, current.number))
