@@ -6,7 +6,7 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
-from melwatch import aside
+from melwatch import aside, spooled
 from melwatch.child import run_in_child
 from melwatch.dataset import layout, soundness
 from melwatch.dataset.install import install
@@ -28,38 +28,38 @@ log = logging.getLogger(__name__)
 def recover(db: sqlite3.Connection, spool: Path, folder: DatasetFolder, now: datetime) -> bool:
     """Mend what a crash, a person or a virus scanner left; return whether a publish has to mend the rest."""
     knows_songs = tracks.count(db) > 0
-    is_behind = _finish_publish(db, folder, now)
-    is_damaged = _forget_lost_shards(db, folder)
+    newest = newest_whole(folder, now)
+    is_behind = _finish_publish(db, folder, newest)
+    is_damaged = _forget_lost_shards(db, folder, newest)
     remove_temporaries(spool)
     if knows_songs:  # otherwise what lies there may be of use
         clean_spool(db, spool)
-    return is_behind or is_damaged or _lacks_audio(db, folder)
+    return is_behind or is_damaged or bool(newest and soundness.damaged_audio_shards(folder, newest))
 
 
 def clean_spool(db: sqlite3.Connection, spool: Path) -> None:
     """Make the spool hold what is on record and belongs to a song of the library, and nothing else."""
     remove_temporaries(spool)
     tracks.forget_strays(db)
-    on_record = {f"{audio_id}.{recipe}": (audio_id, recipe) for audio_id, recipe in tracks.spooled_audio(db)}
-    on_disk = {entry.name for entry in spool.iterdir()}
-    for name in on_disk - on_record.keys():
-        remove(spool / name)
-    lost = [on_record[name] for name in on_record.keys() - on_disk]
+    lost = spooled.lost(db, spool)
     if lost:
         log.warning("%d songs have vanished from the spool %s; %s", len(lost), spool, _AGAIN)
         tracks.forget_spectrograms(db, lost)
+    on_record = {f"{song}.{recipe}" for song, recipe in tracks.spooled_audio(db)}
+    for entry in spool.iterdir():
+        if entry.name not in on_record:
+            remove(entry)
 
 
 _AGAIN = "they are extracted again, unless an older recipe made them"
 
 
-def _finish_publish(db: sqlite3.Connection, folder: DatasetFolder, now: datetime) -> bool:
+def _finish_publish(db: sqlite3.Connection, folder: DatasetFolder, newest: int) -> bool:
     """Roll the newest whole version forward to being the current one, and put versions on record that are not.
 
     Returns whether the record is ahead of that, as after restoring an old copy of the dataset, or where
     the newest version is damaged.
     """
-    newest = newest_whole(folder, now)
     known = versions.newest_version(db)
     if newest:
         install(folder, newest)
@@ -94,30 +94,15 @@ def _read_holdings(folder: DatasetFolder, numbers: Sequence[int]) -> Holdings:
     return holdings(folder, numbers)
 
 
-def _forget_lost_shards(db: sqlite3.Connection, folder: DatasetFolder) -> bool:
+def _forget_lost_shards(db: sqlite3.Connection, folder: DatasetFolder, newest: int) -> bool:
     """Forget shards that are missing, of another size than when written, or found damaged; tell if any.
 
     They stay where they are until a publish puts sound ones in their place.
     """
     sizes = versions.shard_sizes(db)
     lost = {path for path, size in sizes.items() if layout.size_of(folder.shard(path)) != size}
-    referred = _shards_of_current(db, folder)
+    referred = layout.shards_of_version(folder, newest) if newest else set()
     if lost:
         log.warning("%d shards of %s are missing or damaged; for their songs: %s", len(lost), folder.path, _AGAIN)
         tracks.forget_shards(db, lost)
     return bool(lost | (referred - sizes.keys()))
-
-
-def _shards_of_current(db: sqlite3.Connection, folder: DatasetFolder) -> set[str]:
-    current = versions.newest_version(db)
-    if current is None or soundness.faults(folder, current.number):
-        return set()
-    return layout.shards_of_version(folder, current.number)
-
-
-def _lacks_audio(db: sqlite3.Connection, folder: DatasetFolder) -> bool:
-    """Whether shards of the audio dataset are missing or damaged."""
-    current = versions.newest_version(db)
-    if current is None or soundness.faults(folder, current.number):
-        return False
-    return bool(soundness.damaged_audio_shards(folder, current.number))

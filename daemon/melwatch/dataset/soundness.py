@@ -44,15 +44,19 @@ def faults(folder: DatasetFolder, number: int) -> list[str]:
     return [name for name in sorted(names | digests.keys()) if not _is_whole(home / name, number, digests.get(name))]
 
 
-def restore(folder: DatasetFolder, number: int, set_aside: Callable[[Path], object]) -> list[str]:
+def restore(
+    folder: DatasetFolder, number: int, set_aside: Callable[[Path], object], *, is_rehearsal: bool = False
+) -> list[str]:
     """Put back what is damaged in a version where a copy of just that content is left; return the names."""
     restored = []
     digests = digests_of(folder, number)
     for name in faults(folder, number):
         for content in _copies(folder, number, name):
             if digest_of(content) == digests.get(name) or (name == layout.CURRENT and _says(content, number)):
-                set_aside(folder.version(number) / name)
-                replace_file(folder.version(number) / name, content)
+                if not is_rehearsal:
+                    set_aside(folder.version(number) / name)
+                    (folder.version(number) / name).parent.mkdir(parents=True, exist_ok=True)
+                    replace_file(folder.version(number) / name, content)
                 restored.append(name)
                 break
     return restored
@@ -81,9 +85,12 @@ def shard_sizes(folder: DatasetFolder, number: int) -> dict[str, int]:
 def damaged_audio_shards(folder: DatasetFolder, number: int) -> list[str]:
     """Return the audio shards of a version, `split/name`, that are missing or damaged; they are small, so all is read.
 
-    Raises `StoreError` where the version does not tell them.
+    Those that a damaged version does not tell are not among them.
     """
-    shards = sorted(layout.audio_shards(folder, number))
+    try:
+        shards = sorted(layout.audio_shards(folder, number))
+    except (StoreError, KeyError):
+        return []
     return [path for path in shards if not is_whole_audio_shard(folder, path)]
 
 
@@ -91,6 +98,28 @@ def is_whole_audio_shard(folder: DatasetFolder, path: str) -> bool:
     """Whether an audio shard is there and holds what its name is the digest of."""
     file = folder.audio.shard(path)
     return any(digest_of(content) == file.stem for content in _read(file))
+
+
+def is_whole_shard(folder: DatasetFolder, path: str) -> bool:
+    """Whether all bytes of a shard are as they were written: its name is their digest."""
+    file, digest = folder.shard(path), xxhash.xxh3_128()
+    try:
+        with file.open("rb") as content:
+            while block := content.read(1 << 22):
+                digest.update(block)
+    except OSError:
+        return False
+    return digest.hexdigest() == file.stem
+
+
+def shards_of(folder: DatasetFolder, number: int) -> dict[str, int | None]:
+    """Return the shards of a version, `split/name`, with their bytes as far as somebody noted them."""
+    try:
+        named = layout.shards_of_version(folder, number)
+    except (StoreError, KeyError):
+        named = set()
+    sizes = shard_sizes(folder, number)
+    return {path: sizes.get(path) for path in sorted(named | sizes.keys())}
 
 
 def digests_of(folder: DatasetFolder, number: int) -> dict[str, str]:

@@ -198,6 +198,12 @@ def spooled_audio(db: sqlite3.Connection) -> set[tuple[str, str]]:
     return {(row[0], row[1]) for row in rows}
 
 
+def spooled(db: sqlite3.Connection) -> list[tuple[str, str, int, str]]:
+    """Return song, recipe, number of windows and checksum of all that lies in the spool."""
+    rows = db.execute("SELECT audio_id, recipe, windows, checksum FROM spectrogram WHERE shard IS NULL")
+    return [tuple(row) for row in rows]
+
+
 def forget_strays(db: sqlite3.Connection) -> None:
     """Take work in the spool off the record whose song is no longer in the library."""
     with writing(db):

@@ -1,0 +1,82 @@
+"""What state the manifest's file is in, found out without writing to it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from melwatch.errors import StoreError
+from melwatch.manifest.database import APPLICATION_ID, newest_schema
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_OUR_TABLES = {"track", "spectrogram", "placement", "version"}
+_OUT_OF_REACH = ("locked", "unable to open", "readonly", "disk I/O")
+
+
+class State(StrEnum):
+    """What may be found in the manifest's place."""
+
+    SOUND = "sound"
+    MISSING = "missing"
+    DAMAGED = "damaged"
+    NEWER = "newer"
+    FOREIGN = "foreign"
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The state of a manifest, with a sentence unless it is sound; and the newest version that it knows."""
+
+    state: State
+    what: str = ""
+    version: int = 0
+
+
+def examine(file: Path, *, is_thorough: bool = False) -> Health:
+    """Look a manifest over: whose it is, and whether SQLite finds its pages in order; all indexes too if thorough.
+
+    Raises `StoreError` where it cannot be opened for a reason that is no damage.
+    """
+    if not file.exists() or file.stat().st_size == 0:  # SQLite takes an empty file for a new one
+        return Health(State.MISSING, f"The manifest {file} is missing")
+    try:
+        with closing(sqlite3.connect(_read_only(file), uri=True)) as db:
+            return _judge(db, file, "integrity_check" if is_thorough else "quick_check")
+    except sqlite3.DatabaseError as error:
+        if any(words in str(error) for words in _OUT_OF_REACH):
+            raise StoreError(
+                f"The manifest {file} cannot be looked at: {error}", "Is another program at it?"
+            ) from error
+        return Health(State.DAMAGED, f"The manifest {file} is damaged: {error}")
+
+
+def _judge(db: sqlite3.Connection, file: Path, check: str) -> Health:
+    owner, schema = (db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
+    tables = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if not tables:
+        return Health(State.MISSING, f"The manifest {file} is empty")
+    if owner != APPLICATION_ID:
+        if not tables >= _OUR_TABLES:
+            return Health(State.FOREIGN, f"{file} is not a manifest of melwatch")
+        return Health(State.DAMAGED, f"The manifest {file} is damaged: its mark is gone")
+    if schema > newest_schema():
+        what = f"{file} was written by a newer melwatch (schema {schema}, this one knows {newest_schema()})"
+        return Health(State.NEWER, what)
+    found = [row[0] for row in db.execute(f"PRAGMA {check}(1)")]
+    if found != ["ok"]:
+        return Health(State.DAMAGED, f"The manifest {file} is damaged: {' '.join(found[0].split())}")
+    version = db.execute("SELECT max(number) FROM version").fetchone()[0]
+    return Health(State.SOUND, version=version or 0)
+
+
+def _read_only(file: Path) -> str:
+    """Return a URI, so that closing it does not write back what is still in the log."""
+    path = file.absolute().as_posix()
+    return f"file://{'' if path.startswith('/') else '/'}{quote(os.fsencode(path))}?mode=ro"
