@@ -13,7 +13,8 @@ from melwatch.dataset.layout import DatasetFolder, read_current
 from melwatch.dataset.soundness import dataset_id
 from melwatch.errors import ConfigError, StoreError
 from melwatch.library.rules import Rules
-from melwatch.manifest.database import FILE_NAME, open_manifest, read_manifest, require_sound
+from melwatch.manifest.database import FILE_NAME, open_manifest, read_manifest
+from melwatch.manifest.health import State, examine
 from melwatch.manifest.home import claim, find_state
 from melwatch.manifest.lock import locked
 from melwatch.names import GenreNames
@@ -80,9 +81,11 @@ def open_for_work(shop: Workshop, now: datetime) -> Iterator[Connection]:
     _require_own(shop)
     shop.state.path.mkdir(parents=True, exist_ok=True)
     with locked(shop.state.path, now):
+        health = examine(shop.state.path / FILE_NAME)
+        if health.state is State.DAMAGED:
+            raise StoreError(health.what, "Run `melwatch repair`.")
         claim(shop.state, shop.folder.path)
         with open_manifest(shop.state.path) as db:
-            require_sound(db, shop.state.path / FILE_NAME)
             yield db
 
 

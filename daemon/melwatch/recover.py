@@ -32,8 +32,10 @@ def recover(db: sqlite3.Connection, spool: Path, folder: DatasetFolder, now: dat
     is_behind = _finish_publish(db, folder, newest)
     is_damaged = _forget_lost_shards(db, folder, newest)
     remove_temporaries(spool)
-    if knows_songs:  # otherwise what lies there may be of use
+    if knows_songs:
         clean_spool(db, spool)
+    else:
+        spooled.take_in(db, spool)
     return is_behind or is_damaged or bool(newest and soundness.damaged_audio_shards(folder, newest))
 
 

@@ -41,6 +41,8 @@ class Repair:
     progress: Progress
     is_rehearsal: bool = False
     said: list[str] = field(default_factory=list)
+    rotten: list[str] = field(default_factory=list)
+    """Shards that held other bytes than were written, before a pass."""
 
     def mend(self) -> list[str]:
         """Set aside what is damaged and bring back what copies allow; return a sentence for each thing done.
@@ -50,18 +52,19 @@ class Repair:
         self._manifest()
         self._state_folder()
         self._spool()
-        shards = verify.damaged_shards(self.shop.folder, self.progress)
-        self._versions(shards)
-        self._shards(shards)
+        self.rotten.extend(verify.damaged_shards(self.shop.folder, self.progress))
+        self._versions()
+        self._shards()
         return self.said
 
     def retire(self) -> list[str]:
         """Set aside the versions that cannot be opened even after a pass; return a sentence for each."""
         before, folder = len(self.said), self.shop.folder
+        rotten = [path for path in self.rotten if not soundness.is_whole_shard(folder, path)]
         for number in folder.version_numbers():
             if not folder.is_complete(number):
                 continue
-            if reason := _why_useless(folder, number):
+            if reason := _why_useless(folder, number, [], rotten):
                 self._retire(number, reason)
             elif lost := soundness.damaged_audio_shards(folder, number):
                 what = (
@@ -101,7 +104,7 @@ class Repair:
         if not is_claimed(self.shop.state, self.shop.folder.path) and file.exists():
             self._do(f"{file} is damaged and is written anew.", partial(self._keep, file))
 
-    def _versions(self, damaged_shards: list[str]) -> None:
+    def _versions(self) -> None:
         """Put back what is damaged in the versions from copies, and say what will become of the rest."""
         folder = self.shop.folder
         for number in folder.version_numbers():
@@ -111,7 +114,7 @@ class Repair:
             restored = soundness.restore(folder, number, self._keep, is_rehearsal=self.is_rehearsal)
             if restored:
                 self.said.append(f"In version {number} {_listed(restored)} is put back from a copy.")
-            if self.is_rehearsal and (reason := _why_useless(folder, number, restored, damaged_shards)):
+            if self.is_rehearsal and (reason := _why_useless(folder, number, restored, self.rotten)):
                 self._retire(number, reason)
             elif left := [name for name in faults if name not in restored]:
                 self.said.append(f"Of version {number} {_listed(left)} is damaged, and there is no copy.")
@@ -119,13 +122,13 @@ class Repair:
         for path in install.differences(folder, newest) if newest else []:
             self._do(f"{path} is missing or damaged and is written anew.", partial(self._keep, path))
 
-    def _shards(self, damaged: list[str]) -> None:
+    def _shards(self) -> None:
         """Set copies of damaged shards aside, and take them off the record, so that a pass writes them anew.
 
         They themselves stay until then: a dataset with a bad bit still opens.
         """
         folder = self.shop.folder
-        for path in damaged:
+        for path in self.rotten:
             sentence = f"The shard {path} is damaged; a copy is set aside, and it is made anew."
             self._do(sentence, partial(self._keep, folder.shard(path)))
         numbers = folder.version_numbers()
@@ -133,10 +136,10 @@ class Repair:
             self._do(f"The audio shard {path} is damaged or missing.", partial(self._keep, folder.audio.shard(path)))
         named = sorted({path for number in numbers for path in soundness.shards_of(folder, number)})
         self.said.extend(f"The shard {path} is missing." for path in named if not folder.shard(path).exists())
-        if not self.is_rehearsal and (damaged or self.said):
+        if self.said and not self.is_rehearsal:
             with open_manifest(self.shop.state.path) as db:
                 recover(db, self.shop.state.spool, folder, self.now)
-                tracks.forget_shards(db, damaged)
+                tracks.forget_shards(db, self.rotten)
 
     def _spool(self) -> None:
         """Set damaged files of the spool aside; their songs are extracted again."""
@@ -171,11 +174,9 @@ class Repair:
         shutil.rmtree(folder)
 
 
-def _why_useless(
-    folder: DatasetFolder, number: int, restored: list[str] | None = None, damaged: list[str] | None = None
-) -> str:
+def _why_useless(folder: DatasetFolder, number: int, restored: list[str], rotten: list[str]) -> str:
     """Say why a version cannot be opened as it was, apart from what was restored; empty where it can."""
-    faults = [name for name in soundness.faults(folder, number) if name not in (restored or [])]
+    faults = [name for name in soundness.faults(folder, number) if name not in restored]
     if faults:
         return f"{_listed(faults)} is damaged"
     lost = [
@@ -183,7 +184,7 @@ def _why_useless(
         for path, size in soundness.shards_of(folder, number).items()
         if layout.size_of(folder.shard(path)) is None
         or size not in (None, layout.size_of(folder.shard(path)))
-        or path in (damaged or [])
+        or path in rotten
     ]
     return f"{len(lost)} of its shards are lost" if lost else ""
 

@@ -8,8 +8,9 @@ import xxhash
 
 from melwatch.dataset.layout import size_of
 from melwatch.manifest import recipes, tracks
+from melwatch.manifest.database import writing
 from melwatch.spectrogram.recipe import Recipe
-from melwatch.spectrogram.spool import spool_file
+from melwatch.spectrogram.spool import read_facts, spool_file
 from melwatch.track import AudioId, RecipeId
 
 if TYPE_CHECKING:
@@ -38,6 +39,24 @@ def damaged(db: Connection, spool: Path, progress: Progress) -> list[tuple[str, 
             progress.advance()
         progress.end()
     return found
+
+
+def take_in(db: Connection, spool: Path) -> int:
+    """Put whole files of the spool on record that are not, after the manifest was lost; return how many."""
+    on_record = tracks.spooled_audio(db)
+    taken = 0
+    for entry in sorted(spool.iterdir()):
+        song, _, recipe = entry.name.rpartition(".")
+        text = recipes.recipe_json(db, recipe)
+        if text is None or (song, recipe) in on_record:
+            continue
+        size = Recipe.from_json(text).bytes_per_track
+        made = read_facts(entry, size)
+        with entry.open("rb") as file:
+            if made is not None and xxhash.xxh3_128(file.read(size)).hexdigest() == made.checksum:
+                with writing(db):
+                    taken += tracks.record_found(db, AudioId(song), RecipeId(recipe), made)
+    return taken
 
 
 def file_of(spool: Path, key: tuple[str, str]) -> Path:

@@ -132,16 +132,6 @@ def newest_schema() -> int:
     return _migrations()[-1][0]
 
 
-def require_sound(connection: sqlite3.Connection, file: Path) -> None:
-    """Raise `StoreError` where pages of the manifest are not in order."""
-    try:
-        found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    except sqlite3.DatabaseError as error:
-        found = str(error)
-    if found != "ok":
-        raise StoreError(f"The manifest {file} is damaged: {' '.join(found.split())}", _REPAIR)
-
-
 def _migrations() -> list[tuple[int, str]]:
     """Return the numbered `.sql` files beside this module, in order."""
     folder = resources.files(__package__)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from pathlib import Path
 from urllib.parse import quote
 
 from melwatch.errors import StoreError
 from melwatch.manifest.database import APPLICATION_ID, newest_schema
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 _OUR_TABLES = {"track", "spectrogram", "placement", "version"}
+_WITH_RECIPES = 4
+"""The first schema that has a table of recipes."""
 _OUT_OF_REACH = ("locked", "unable to open", "readonly", "disk I/O")
 
 
@@ -62,18 +62,36 @@ def _judge(db: sqlite3.Connection, file: Path, check: str) -> Health:
     tables = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if not tables:
         return Health(State.MISSING, f"The manifest {file} is empty")
-    if owner != APPLICATION_ID:
-        if not tables >= _OUR_TABLES:
-            return Health(State.FOREIGN, f"{file} is not a manifest of melwatch")
-        return Health(State.DAMAGED, f"The manifest {file} is damaged: its mark is gone")
-    if schema > newest_schema():
+    if owner != APPLICATION_ID and not tables >= _OUR_TABLES:
+        return Health(State.FOREIGN, f"{file} is not a manifest of melwatch")
+    if owner == APPLICATION_ID and schema > newest_schema():
         what = f"{file} was written by a newer melwatch (schema {schema}, this one knows {newest_schema()})"
         return Health(State.NEWER, what)
+    if (reason := "its mark is gone" if owner != APPLICATION_ID else _damage(db, file, check, schema)) is not None:
+        return Health(State.DAMAGED, f"The manifest {file} is damaged: {reason}")
+    return Health(State.SOUND, version=db.execute("SELECT max(number) FROM version").fetchone()[0] or 0)
+
+
+def _damage(db: sqlite3.Connection, file: Path, check: str, schema: int) -> str | None:
     found = [row[0] for row in db.execute(f"PRAGMA {check}(1)")]
     if found != ["ok"]:
-        return Health(State.DAMAGED, f"The manifest {file} is damaged: {' '.join(found[0].split())}")
-    version = db.execute("SELECT max(number) FROM version").fetchone()[0]
-    return Health(State.SOUND, version=version or 0)
+        return " ".join(found[0].split())
+    return "parts of it are missing" if _is_cut(db, file) or not _recipes_are_whole(db, schema) else None
+
+
+def _is_cut(db: sqlite3.Connection, file: Path) -> bool:
+    """Whether the file ends within a page; with a log beside it, the rest may be in there."""
+    log = Path(f"{file}-wal")
+    has_log = log.exists() and log.stat().st_size > 0
+    return not has_log and file.stat().st_size % int(db.execute("PRAGMA page_size").fetchone()[0]) != 0
+
+
+def _recipes_are_whole(db: sqlite3.Connection, schema: int) -> bool:
+    """Whether each recipe has the id that its JSON digests to: what reads as zeros is no damage to SQLite."""
+    if schema < _WITH_RECIPES:
+        return True
+    rows = db.execute("SELECT id, json FROM recipe")
+    return all(hashlib.sha256(text.encode()).hexdigest().startswith(name) for name, text in rows)
 
 
 def _read_only(file: Path) -> str:

@@ -90,6 +90,14 @@ def record_spectrogram(db: sqlite3.Connection, audio_id: AudioId, recipe: Recipe
     )  # fmt: skip
 
 
+def record_found(db: sqlite3.Connection, audio_id: AudioId, recipe: RecipeId, made: Made) -> bool:
+    """Note that a song's spectrogram lies in the spool, unless it is had already; call it inside `writing`."""
+    if db.execute("SELECT 1 FROM spectrogram WHERE audio_id = ? AND recipe = ?", (audio_id, recipe)).fetchone():
+        return False
+    record_spectrogram(db, audio_id, recipe, made)
+    return True
+
+
 def record_failure(
     db: sqlite3.Connection, audio_id: AudioId, recipe: RecipeId, error: TrackError, *, tries: int, at: str
 ) -> None:
