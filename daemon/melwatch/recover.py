@@ -27,14 +27,13 @@ log = logging.getLogger(__name__)
 
 def recover(db: sqlite3.Connection, spool: Path, folder: DatasetFolder, now: datetime) -> bool:
     """Mend what a crash, a person or a virus scanner left; return whether a publish has to mend the rest."""
-    knows_songs = tracks.count(db) > 0
     newest = newest_whole(folder, now)
     is_behind = _finish_publish(db, folder, newest)
     is_damaged = _forget_lost_shards(db, folder, newest)
     remove_temporaries(spool)
-    if knows_songs:
+    if versions.last_pass(db) is not None:
         clean_spool(db, spool)
-    else:
+    else:  # which songs there are is not known yet
         spooled.take_in(db, spool)
     return is_behind or is_damaged or bool(newest and soundness.damaged_audio_shards(folder, newest))
 

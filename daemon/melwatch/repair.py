@@ -118,7 +118,7 @@ class Repair:
                 self._retire(number, reason)
             elif left := [name for name in faults if name not in restored]:
                 self.said.append(f"Of version {number} {_listed(left)} is damaged, and there is no copy.")
-        newest = 0 if self.is_rehearsal else newest_whole(folder, self.now)
+        newest = _newest_whole(folder) if self.is_rehearsal else newest_whole(folder, self.now)
         for path in install.differences(folder, newest) if newest else []:
             self._do(f"{path} is missing or damaged and is written anew.", partial(self._keep, path))
 
@@ -172,6 +172,11 @@ class Repair:
         for file in files:
             aside.move(self.shop.folder.path, file, now=self.now)
         shutil.rmtree(folder)
+
+
+def _newest_whole(folder: DatasetFolder) -> int:
+    """Return the newest version whose files are as they were written, as things are; 0 for none."""
+    return next((n for n in reversed(folder.version_numbers()) if not soundness.faults(folder, n)), 0)
 
 
 def _why_useless(folder: DatasetFolder, number: int, restored: list[str], rotten: list[str]) -> str:
