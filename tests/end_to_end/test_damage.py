@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from typing import TYPE_CHECKING
 
@@ -9,8 +10,13 @@ import pytest
 from datasets import load_from_disk
 
 import melwatch
-from damages import Patient, cut, delete, each, empty, flip, garble_page, pragma, truncate_to
+from damages import NOW, Patient, cut, delete, each, empty, flip, garble_page, pragma, truncate_to
+from melwatch import daemon
+from melwatch.dataset.export import export
 from melwatch.errors import MelwatchError, StoreError
+from melwatch.manifest.lock import locked
+from melwatch.schedule import Task
+from running import Rig
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -269,3 +275,73 @@ def test_a_clock_that_jumped_breaks_nothing(patient: Patient, years: int) -> Non
     assert patient.repair() == ([], 0)
     for version in (2, 3, 4):
         assert sum(part.num_rows for part in melwatch.load(patient.dataset, version=version).values()) == 13 * 6
+
+
+def test_the_daemons_weekly_look_finds_rot(patient: Patient) -> None:
+    """A flipped bit that no pass sees is found by reading, and the next pass writes the shard anew."""
+    patient.recover()
+    shard = patient.shards()[0]
+    whole = shard.read_bytes()
+    flip(shard)
+    assert patient.sync().is_published is False
+    daemon._run_task(patient.shop, Task.VERIFY, patient.now)
+    assert patient.sync().is_published
+    assert shard.read_bytes() == whole
+    assert patient.differences() == []
+    assert patient.verify(read_data=True) == []
+
+
+def test_an_export_is_a_world_of_its_own(patient: Patient, tmp_path: Path) -> None:
+    """A copied version stays what it was, whatever becomes of the dataset, and a damaged one is not copied."""
+    patient.recover()
+    export(patient.shop.folder, 1, tmp_path / "copy")
+    before = load_from_disk(str(tmp_path / "copy"))["train"]["paths"][:]
+    for shard in patient.shards():
+        shard.unlink()
+    with pytest.raises(StoreError, match="missing"):
+        export(patient.shop.folder, 1, tmp_path / "another")
+    patient.repair()
+    assert load_from_disk(str(tmp_path / "copy"))["train"]["paths"][:] == before
+    assert patient.differences() == []
+
+
+def test_much_at_once(patient: Patient) -> None:
+    """Manifest and backups gone, two shards rotten, metadata cut: one repair brings all of it back."""
+    patient.recover()
+    shutil.rmtree(patient.state / "backups")
+    truncate_to(0.5)(patient.manifest)
+    for shard in patient.shards()[:2]:
+        flip(shard)
+    cut(patient.dataset / "music_lib" / "current.json")
+    cut(patient.dataset / "music_lib" / "versions" / "000002" / "train" / "state.json")
+    empty(patient.state / "dataset.json")
+    assert faults_after_repair(patient, None, 13) == []
+
+
+def test_the_commands_say_it_and_end_with_their_codes(patient: Patient) -> None:
+    """`sync` and `verify` 4, `repair` 0 and 3 while another is at work, and what is said names the way out."""
+    patient.recover()
+    rig = Rig(patient.place / "music", patient.dataset, patient.state, {
+        "MELWATCH_DATASET__AUDIO": "true", "MELWATCH_SPECTROGRAM__MODEL": str(patient.place / "model"),
+    })  # fmt: skip
+    assert "nothing to repair" in rig.run("repair")
+    truncate_to(0.5)(patient.manifest)
+    rig.run("sync", expect=4)
+    rig.run("status", expect=4)
+    assert "melwatch repair" in rig.run("verify", expect=4)
+    assert "melwatch repair" in rig.run("verify", "--read-data", expect=4)
+    assert "is set aside" in rig.run("repair", "--dry-run")
+    with locked(patient.state, NOW):
+        rig.run("repair", expect=3)
+    said = rig.run("repair")
+    assert "takes its place" in said
+    assert "0 extracted" in said
+    assert "No problems found" in rig.run("verify", "--read-data")
+    cache = patient.dataset / "music_lib" / "train" / "cache-1.arrow"
+    cache.write_bytes(b"rows")
+    assert "Removed 0 caches" in rig.run("gc", "--caches")
+    rig.run("gc")
+    assert cache.exists()
+    assert "Removed 1 caches" in rig.run("gc", "--caches", "--older-than", "0")
+    assert not cache.exists()
+    assert patient.differences() == []
