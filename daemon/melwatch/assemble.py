@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 from melwatch import system
 from melwatch.adoption import require_nothing_of_ours
 from melwatch.dataset.layout import DatasetFolder, read_current
-from melwatch.errors import ConfigError
+from melwatch.dataset.soundness import dataset_id
+from melwatch.errors import ConfigError, StoreError
 from melwatch.library.rules import Rules
 from melwatch.manifest.database import FILE_NAME, open_manifest, read_manifest
+from melwatch.manifest.health import State, examine
 from melwatch.manifest.home import claim, find_state
 from melwatch.manifest.lock import locked
 from melwatch.names import GenreNames
@@ -35,8 +37,12 @@ def open_workshop(config: Config) -> Workshop:
 
     Raises `ConfigError` where a dataset lies that melwatch did not write.
     """
-    current = read_current(DatasetFolder(config.dataset.path))
-    return _gather(config, current["dataset_id"] if current else None)
+    folder = DatasetFolder(config.dataset.path)
+    try:
+        current = read_current(folder)
+    except StoreError:
+        current = None  # a pass puts it right
+    return _gather(config, current["dataset_id"] if current else dataset_id(folder))
 
 
 def open_adopting(config: Config) -> Workshop:
@@ -80,6 +86,9 @@ def open_for_work(shop: Workshop, now: datetime) -> Iterator[Connection]:
     _require_own(shop)
     shop.state.path.mkdir(parents=True, exist_ok=True)
     with locked(shop.state.path, now):
+        health = examine(shop.state.path / FILE_NAME)
+        if health.state is State.DAMAGED:
+            raise StoreError(health.what, "Run `melwatch repair`.")
         claim(shop.state, shop.folder.path)
         with open_manifest(shop.state.path) as db:
             yield db
@@ -99,6 +108,21 @@ def has_manifest(shop: Workshop) -> bool:
         return (shop.state.path / FILE_NAME).exists()
     except PermissionError:
         raise _not_yours(shop) from None
+
+
+@contextmanager
+def hold_for_repair(shop: Workshop, now: datetime) -> Iterator[None]:
+    """Take the lock of the state folder, whatever its manifest is like.
+
+    Raises `ConfigError` where there is neither a manifest nor a dataset, `LockedError` where another melwatch is
+    at work.
+    """
+    if not has_manifest(shop) and not shop.folder.version_numbers():
+        raise _nothing_known(shop)
+    _require_own(shop)
+    shop.state.spool.mkdir(parents=True, exist_ok=True)
+    with locked(shop.state.path, now):
+        yield
 
 
 @contextmanager
@@ -144,7 +168,11 @@ def _not_yours(shop: Workshop) -> ConfigError:
 
 def _require_manifest(shop: Workshop) -> None:
     if not has_manifest(shop):
-        raise ConfigError(f"Nothing is known yet of {shop.folder.path}", "Run `melwatch sync` first.")
+        raise _nothing_known(shop)
+
+
+def _nothing_known(shop: Workshop) -> ConfigError:
+    return ConfigError(f"Nothing is known yet of {shop.folder.path}", "Run `melwatch sync` first.")
 
 
 @contextmanager

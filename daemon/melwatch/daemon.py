@@ -20,9 +20,10 @@ from melwatch.live import LiveProgress
 from melwatch.manifest.database import open_manifest
 from melwatch.patience import Patience
 from melwatch.pipeline import Pipeline
+from melwatch.progress import Unwatched
 from melwatch.runner import Runner
 from melwatch.schedule import Task, Timetable
-from melwatch.verify import verify_dataset
+from melwatch.verify import verify, verify_data
 from melwatch.work import Work
 
 if TYPE_CHECKING:
@@ -135,5 +136,5 @@ def _run_task(shop: Workshop, task: Task, now: datetime) -> None:
             collected = publication.collect(shop, db, now)
             log.info("Collected %d files, %.1f MB", collected.files, collected.bytes / 1e6)
         elif task is Task.VERIFY:
-            for finding in verify_dataset(shop, db):
+            for finding in (*verify(shop), *verify_data(shop, db, Unwatched())):
                 log.warning("%s", finding)

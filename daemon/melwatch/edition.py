@@ -152,7 +152,7 @@ class Published:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldSong:
-    """A song whose spectrograms a version holds."""
+    """A song whose spectrograms a version holds, and the file that stands for it, as far as that is told."""
 
     audio_id: AudioId
     sound: Sound
@@ -160,17 +160,35 @@ class HeldSong:
     checksum: str
     shard: str
     first_row: int
+    tags: Tags
+    path: RelPath | None = None
+    ordinal: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """What a version on disk holds; `said` is its `current.json`, `provenance` its `version.json`."""
+    """What a version on disk holds; `said` is its `current.json`, empty unless the version is whole."""
 
     number: int
     said: dict[str, Any]
-    provenance: dict[str, Any]
-    class_names: tuple[str, ...]
-    ledger: dict[AudioId, Split]
-    epoch: Epoch | None = None
+    recipe: str
+    recipe_json: str
     shards: tuple[ShardFacts, ...]
     songs: tuple[HeldSong, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldLedger:
+    """The class names by id and the splits of everything ever placed, and the epoch in which that was."""
+
+    class_names: tuple[str, ...]
+    splits: dict[AudioId, Split]
+    epoch: Epoch | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holdings:
+    """What a dataset on disk holds: its versions, newest first, and the newest ledger, if one can be read."""
+
+    versions: tuple[Held, ...]
+    ledger: HeldLedger | None

@@ -110,8 +110,9 @@ class LiveProgress:
     def say(self, sentence: str) -> None:
         """Tell nobody: what is worth a line is logged."""
 
-    def begin(self, what: str, total: int) -> None:
-        """Start counting."""
+    def begin(self, what: str, total: int, unit: str = "songs") -> None:
+        """Start counting; what is counted is not shown."""
+        del unit
         self._what, self._done, self._total, self.began_s = what, 0, total, time.monotonic()
         self._publish()
 

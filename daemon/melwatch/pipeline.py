@@ -85,7 +85,7 @@ class Pipeline:
         started_s = time.monotonic()
         if self.patience is not None:
             self._require_dataset()
-        is_damaged = recover(self.db, self.shop.state.spool, self.shop.folder)
+        is_damaged = recover(self.db, self.shop.state.spool, self.shop.folder, now)
         renewal.note(self.shop, self.db)
         change = renewal.find_change(self.shop, self.db)
         shop = renewal.in_force(self.shop, change)

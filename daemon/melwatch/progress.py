@@ -11,8 +11,8 @@ class Progress(Protocol):
     def say(self, sentence: str) -> None:
         """Tell something worth a line."""
 
-    def begin(self, what: str, total: int) -> None:
-        """Start a stretch of `total` steps."""
+    def begin(self, what: str, total: int, unit: str = "songs") -> None:
+        """Start a stretch of `total` steps, each of one `unit`."""
 
     def advance(self) -> None:
         """One step is done."""
@@ -27,7 +27,7 @@ class Unwatched:
     def say(self, sentence: str) -> None:
         """Tell nobody."""
 
-    def begin(self, what: str, total: int) -> None:
+    def begin(self, what: str, total: int, unit: str = "songs") -> None:
         """Start unnoticed."""
 
     def advance(self) -> None:

@@ -15,6 +15,7 @@ from melwatch.dataset.collect import find_garbage, remove_garbage
 from melwatch.edition import Edition, Epoch
 from melwatch.errors import DegradedError, SpectrogramLostError
 from melwatch.manifest import epochs, ledger, recipes, tracks, versions
+from melwatch.manifest.backups import back_up_daily
 from melwatch.manifest.versions import VersionRecord
 from melwatch.names import display
 from melwatch.recover import clean_spool
@@ -104,6 +105,7 @@ def publish(
     except SpectrogramLostError as lost:
         return replace(nothing, lost=lost)
     versions.record_published(db, version, published)
+    back_up_daily(db, shop.state.path, now)
     return replace(nothing, version=version, published=published, collected=collect(shop, db, now))
 
 

@@ -3,81 +3,107 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
+from melwatch import aside, spooled
 from melwatch.child import run_in_child
-from melwatch.dataset import layout
+from melwatch.dataset import layout, soundness
 from melwatch.dataset.install import install
 from melwatch.disk import remove, remove_temporaries
 from melwatch.manifest import tracks, versions
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from melwatch.dataset.layout import DatasetFolder
-    from melwatch.edition import Held
+    from melwatch.edition import Holdings
 
 log = logging.getLogger(__name__)
 
 
-def recover(db: sqlite3.Connection, spool: Path, folder: DatasetFolder) -> bool:
+def recover(db: sqlite3.Connection, spool: Path, folder: DatasetFolder, now: datetime) -> bool:
     """Mend what a crash, a person or a virus scanner left; return whether a publish has to mend the rest."""
-    is_behind = _finish_publish(db, folder)
-    is_damaged = _forget_lost_shards(db, folder)
-    clean_spool(db, spool)
-    return is_behind or is_damaged
+    newest = newest_whole(folder, now)
+    is_behind = _finish_publish(db, folder, newest)
+    is_damaged = _forget_lost_shards(db, folder, newest)
+    remove_temporaries(spool)
+    if versions.last_pass(db) is not None:
+        clean_spool(db, spool)
+    else:  # which songs there are is not known yet
+        spooled.take_in(db, spool)
+    return is_behind or is_damaged or bool(newest and soundness.damaged_audio_shards(folder, newest))
 
 
 def clean_spool(db: sqlite3.Connection, spool: Path) -> None:
     """Make the spool hold what is on record and belongs to a song of the library, and nothing else."""
     remove_temporaries(spool)
     tracks.forget_strays(db)
-    on_record = {f"{audio_id}.{recipe}": (audio_id, recipe) for audio_id, recipe in tracks.spooled_audio(db)}
-    on_disk = {entry.name for entry in spool.iterdir()}
-    for name in on_disk - on_record.keys():
-        remove(spool / name)
-    lost = [on_record[name] for name in on_record.keys() - on_disk]
+    lost = spooled.lost(db, spool)
     if lost:
-        log.warning("%d songs have vanished from the spool %s; they are extracted again", len(lost), spool)
+        log.warning("%d songs have vanished from the spool %s; %s", len(lost), spool, _AGAIN)
         tracks.forget_spectrograms(db, lost)
+    on_record = {f"{song}.{recipe}" for song, recipe in tracks.spooled_audio(db)}
+    for entry in spool.iterdir():
+        if entry.name not in on_record:
+            remove(entry)
 
 
-def _finish_publish(db: sqlite3.Connection, folder: DatasetFolder) -> bool:
-    """Roll a whole version forward to being the current one, and put it on record.
+_AGAIN = "they are extracted again, unless an older recipe made them"
 
-    Returns whether the record is ahead of the disk, as after restoring an old copy of the dataset.
+
+def _finish_publish(db: sqlite3.Connection, folder: DatasetFolder, newest: int) -> bool:
+    """Roll the newest whole version forward to being the current one, and put versions on record that are not.
+
+    Returns whether the record is ahead of that, as after restoring an old copy of the dataset, or where
+    the newest version is damaged.
     """
-    newest = max((number for number in folder.version_numbers() if folder.is_complete(number)), default=0)
     known = versions.newest_version(db)
     if newest:
         install(folder, newest)
-    if known is not None and known.number >= newest:
-        return known.number > newest
-    if newest:
-        log.warning("Version %d of %s was not on record; taking it over", newest, folder.path)
-        versions.take_over(db, run_in_child(_read_held, folder, newest))
-    return False
+    last = known.number if known is not None else 0
+    on_disk = [
+        number for number in folder.version_numbers() if number > last and soundness.was_complete(folder, number)
+    ]
+    if on_disk:
+        log.warning("Version %d of %s was not on record; taking it over", on_disk[-1], folder.path)
+        versions.take_over(db, run_in_child(_read_holdings, folder, on_disk))
+    return max([last, *on_disk]) > newest
 
 
-def _read_held(folder: DatasetFolder, number: int) -> Held:
-    from melwatch.dataset.publish import held  # needs Arrow, so only in the child
+def newest_whole(folder: DatasetFolder, now: datetime) -> int:
+    """Return the newest version whose files are as they were written, mending what copies allow; 0 for none."""
+    for number in reversed(folder.version_numbers()):
+        if not soundness.was_complete(folder, number):
+            continue
+        restored = soundness.restore(folder, number, partial(aside.keep_copy, folder.path, now=now))
+        if restored:
+            log.warning("Put back from copies in version %d: %s", number, ", ".join(restored))
+        damaged = soundness.faults(folder, number)
+        if not damaged:
+            return number
+        log.warning("Version %d of %s is damaged (%s)", number, folder.path, ", ".join(damaged))
+    return 0
 
-    return held(folder, number)
+
+def _read_holdings(folder: DatasetFolder, numbers: Sequence[int]) -> Holdings:
+    from melwatch.dataset.holdings import holdings  # needs Arrow, so only in the child
+
+    return holdings(folder, numbers)
 
 
-def _forget_lost_shards(db: sqlite3.Connection, folder: DatasetFolder) -> bool:
+def _forget_lost_shards(db: sqlite3.Connection, folder: DatasetFolder, newest: int) -> bool:
     """Forget shards that are missing, of another size than when written, or found damaged; tell if any.
 
     They stay where they are until a publish puts sound ones in their place.
     """
     sizes = versions.shard_sizes(db)
     lost = {path for path, size in sizes.items() if layout.size_of(folder.shard(path)) != size}
-    current = versions.newest_version(db)
-    referred = set()
-    if current is not None and folder.is_complete(current.number):
-        referred = layout.shards_of_version(folder, current.number)
+    referred = layout.shards_of_version(folder, newest) if newest else set()
     if lost:
-        log.warning("%d shards of %s are missing or damaged; their songs are extracted again", len(lost), folder.path)
+        log.warning("%d shards of %s are missing or damaged; for their songs: %s", len(lost), folder.path, _AGAIN)
         tracks.forget_shards(db, lost)
     return bool(lost | (referred - sizes.keys()))

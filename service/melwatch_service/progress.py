@@ -45,6 +45,7 @@ class TerminalBar:
     def __init__(self, bar: Bar) -> None:
         self.bar = bar
         self.task: TaskID | None = None
+        self.unit = "songs"
         self.done = 0
         self.started = 0.0
 
@@ -52,8 +53,9 @@ class TerminalBar:
         """Print a line above the bar."""
         self.bar.console.print(sentence, markup=False, highlight=False)
 
-    def begin(self, what: str, total: int) -> None:
-        """Show a bar of `total` songs."""
+    def begin(self, what: str, total: int, unit: str = "songs") -> None:
+        """Show a bar of `total` steps."""
+        self.unit = unit
         self.done, self.started = 0, time.monotonic()
         self.task = self.bar.add_task(what, total=total, rate="")
 
@@ -62,7 +64,7 @@ class TerminalBar:
         self.done += 1
         rate = self.done / max(time.monotonic() - self.started, 1e-3)
         if self.task is not None:
-            self.bar.update(self.task, advance=1, rate=f"{rate:.1f} songs/s")
+            self.bar.update(self.task, advance=1, rate=f"{rate:.1f} {self.unit}/s")
 
     def end(self) -> None:
         """Leave the full bar standing."""
@@ -74,6 +76,7 @@ class PlainLines:
 
     def __init__(self) -> None:
         self.what = ""
+        self.unit = "songs"
         self.total = self.done = 0
         self.started = self.said = 0.0
 
@@ -81,9 +84,9 @@ class PlainLines:
         """Print a line."""
         print(sentence, file=sys.stderr, flush=True)
 
-    def begin(self, what: str, total: int) -> None:
+    def begin(self, what: str, total: int, unit: str = "songs") -> None:
         """Start counting."""
-        self.what, self.total, self.done = what, total, 0
+        self.what, self.total, self.done, self.unit = what, total, 0, unit
         self.started = self.said = time.monotonic()
 
     def advance(self) -> None:
@@ -94,7 +97,9 @@ class PlainLines:
             self.said = now
             rate = self.done / (now - self.started)
             left = (self.total - self.done) / rate
-            self.say(f"{self.what}: {self.done:,} of {self.total:,}, {rate:.1f} songs/s, about {left:,.0f} s left")
+            self.say(
+                f"{self.what}: {self.done:,} of {self.total:,}, {rate:.1f} {self.unit}/s, about {left:,.0f} s left"
+            )
 
     def end(self) -> None:
         """Print how it went."""

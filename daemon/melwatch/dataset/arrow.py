@@ -130,15 +130,6 @@ def map_file(path: Path) -> memoryview:
         return memoryview(file.read_buffer())
 
 
-def shard_digest(path: Path) -> str:
-    """Return the XXH3-128 of a file's bytes: the name that it should have."""
-    digest = xxhash.xxh3_128()
-    with path.open("rb") as file:
-        while block := file.read(1 << 22):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 def check_shard(path: Path, expected: pa.Schema, labels: Sequence[int]) -> None:
     """Open a shard as readers will; raises `StoreError` where schema, rows or labels are not as expected."""
     reader = ShardReader(path)

@@ -62,8 +62,7 @@ def write_audio(folder: DatasetFolder, edition: Edition) -> dict[str, bytes]:
         name = f"{arrow.checksum(content)}.arrow"
         place = folder.audio.shard(f"{split}/{name}")
         place.parent.mkdir(parents=True, exist_ok=True)
-        if layout.size_of(place) != len(content):
-            replace_file(place, content)
+        replace_file(place, content)
         names[split], sizes[split] = [name], len(content)
         digest = audio_fingerprint(edition, split)
         home = f"{layout.AUDIO}/{split}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from melwatch.edition import Split
 from melwatch.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
     from melwatch.dataset.layout import DatasetFolder
@@ -55,15 +56,26 @@ def find_garbage(
         for number in complete
         if number in recent or is_pinned(folder, number) or _published(folder, superseded[number]) >= horizon
     ]
-    referred = {shard for number in kept for shard in layout.shards_of_version(folder, number)}
-    audio = {shard for number in kept for shard in layout.audio_shards(folder, number)}
-    audio |= layout.installed_audio_shards(folder)
     return Garbage(
-        shards=tuple(sorted(_shards_in(folder.library) - referred - set(needed))),
-        audio_shards=tuple(sorted(_shards_in(folder.audio.library) - audio)),
+        shards=_unreferred(folder.library, [*(partial(layout.shards_of_version, folder, n) for n in kept)], needed),
+        audio_shards=_unreferred(
+            folder.audio.library,
+            [*(partial(layout.audio_shards, folder, n) for n in kept), partial(layout.installed_audio_shards, folder)],
+        ),
         versions=tuple(number for number in folder.version_numbers() if number not in kept),
         kept_versions=tuple(kept),
     )
+
+
+def _unreferred(
+    library: Path, owners: Sequence[Callable[[], set[str]]], needed: Collection[str] = ()
+) -> tuple[str, ...]:
+    """Return the shards that nobody refers to; none where somebody cannot tell, being damaged."""
+    try:
+        referred = {shard for shards_of in owners for shard in shards_of()}
+    except (StoreError, KeyError):
+        return ()
+    return tuple(sorted(_shards_in(library) - referred - set(needed)))
 
 
 def _shards_in(library: Path) -> set[str]:

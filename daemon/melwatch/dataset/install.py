@@ -22,31 +22,59 @@ def install(folder: DatasetFolder, number: int) -> int:
     """Make a whole version the current one; in this order every state in between opens."""
     home = folder.version(number)
     written = _install_splits(home, folder.library, f"../{FROM_VERSION}")
-    rest = {
+    written += _replace(_top_files(folder, home))
+    audio = home / layout.AUDIO
+    if audio.exists():
+        written += _install_splits(audio, folder.audio.library, layout.from_version_to_audio(folder))
+        written += _replace(_audio_files(folder, home))
+    return written + _replace({folder.current: (home / layout.CURRENT).read_bytes()})
+
+
+def differences(folder: DatasetFolder, number: int) -> list[Path]:
+    """Return the files that do not say what they would if a version were the current one."""
+    home = folder.version(number)
+    expected = _top_files(folder, home) | {folder.current: (home / layout.CURRENT).read_bytes()}
+    expected |= _split_files(home, folder.library, f"../{FROM_VERSION}")
+    if (home / layout.AUDIO).exists():
+        expected |= _audio_files(folder, home)
+        expected |= _split_files(home / layout.AUDIO, folder.audio.library, layout.from_version_to_audio(folder))
+    return [path for path, content in expected.items() if not path.exists() or path.read_bytes() != content]
+
+
+def _top_files(folder: DatasetFolder, home: Path) -> dict[Path, bytes]:
+    return {
         folder.library / layout.CARD: _at_top((home / layout.CARD).read_bytes(), FROM_VERSION),
         folder.path / layout.GENRES: (home / layout.GENRES).read_bytes(),
         folder.library / layout.TRACKS: (home / layout.TRACKS).read_bytes(),
         folder.library / layout.DATASET_DICT: (home / layout.DATASET_DICT).read_bytes(),
     }
-    written += _replace(rest)
-    audio = home / layout.AUDIO
-    if audio.exists():
-        written += _install_splits(audio, folder.audio.library, layout.from_version_to_audio(folder))
-        written += _replace(
-            {folder.audio.library / name: (audio / name).read_bytes() for name in (layout.CARD, layout.DATASET_DICT)}
-        )
-    return written + _replace({folder.current: (home / layout.CURRENT).read_bytes()})
+
+
+def _audio_files(folder: DatasetFolder, home: Path) -> dict[Path, bytes]:
+    names = (layout.CARD, layout.DATASET_DICT)
+    return {folder.audio.library / name: (home / layout.AUDIO / name).read_bytes() for name in names}
+
+
+def _split_files(home: Path, library: Path, prefix: str) -> dict[Path, bytes]:
+    return _states(home, library, prefix) | _infos(home, library)
+
+
+def _states(home: Path, library: Path, prefix: str) -> dict[Path, bytes]:
+    return {
+        library / split / layout.STATE: _at_top((home / split / layout.STATE).read_bytes(), f"{prefix}{split}/")
+        for split in Split
+    }
+
+
+def _infos(home: Path, library: Path) -> dict[Path, bytes]:
+    return {library / split / layout.INFO: (home / split / layout.INFO).read_bytes() for split in Split}
 
 
 def _install_splits(home: Path, library: Path, prefix: str) -> int:
     """Put what describes the splits in place; `prefix` leads from a version's split to `library`."""
     for split in Split:
         (library / split).mkdir(parents=True, exist_ok=True)
-    states = {
-        library / split / layout.STATE: _at_top((home / split / layout.STATE).read_bytes(), f"{prefix}{split}/")
-        for split in Split
-    }
-    infos = {library / split / layout.INFO: (home / split / layout.INFO).read_bytes() for split in Split}
+    states, infos = _states(home, library, prefix), _infos(home, library)
     if not _features_change(infos):
         return _replace(infos) + _replace(states)
     written = _replace(dict.fromkeys(infos, layout.info_json(None)))

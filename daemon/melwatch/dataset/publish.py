@@ -17,10 +17,10 @@ from melwatch.dataset.install import install
 from melwatch.dataset.layout import FROM_VERSION, DatasetFolder
 from melwatch.dataset.provenance import provenance
 from melwatch.dataset.shards import write_shards
+from melwatch.dataset.soundness import digest_of
 from melwatch.disk import replace_file
-from melwatch.edition import Held, HeldSong, Published, ShardFacts, Split
+from melwatch.edition import Published, Split
 from melwatch.errors import StoreError
-from melwatch.track import Sound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,36 +55,6 @@ def publish(path: Path, edition: Edition) -> Published:
     )
 
 
-def held(folder: DatasetFolder, number: int) -> Held:
-    """Read back what a version on disk holds."""
-    home = folder.version(number)
-    class_names, ledger = tables.read_ledger(home / layout.LEDGER)
-    return Held(
-        number=number,
-        said=layout.read_json(home / layout.CURRENT),
-        provenance=layout.read_provenance(folder, number),
-        class_names=class_names,
-        ledger=ledger,
-        epoch=tables.read_epoch(home / layout.LEDGER),
-        shards=tuple(
-            ShardFacts(path=path, bytes=folder.shard(path).stat().st_size)
-            for path in sorted(layout.shards_of_version(folder, number))
-            if folder.shard(path).exists()
-        ),
-        songs=tuple(
-            HeldSong(
-                audio_id=row["audio_id"],
-                sound=Sound(duration_s=row["duration_s"], promised_s=row["promised_s"], method=row["method"]),
-                windows=row["windows"],
-                checksum=row["checksum"],
-                shard=f"{row['split']}/{row['shard']}",
-                first_row=row["first_row"],
-            )
-            for row in tables.read_tracks(home / layout.TRACKS)
-        ),
-    )
-
-
 def _write_version(folder: DatasetFolder, edition: Edition, shards: Sequence[Shard]) -> int:
     """Write `versions/N/`, all but its `current.json`; return the bytes written."""
     home = folder.version(edition.number)
@@ -93,6 +63,11 @@ def _write_version(folder: DatasetFolder, edition: Edition, shards: Sequence[Sha
     for split in Split:
         (home / split).mkdir(parents=True)
     files = _tables(edition, shards) | _descriptions(edition, shards) | write_audio(folder, edition)
+    made = provenance(edition) | {
+        "shards": {shard.facts.path: shard.facts.bytes for shard in shards},
+        "files": {name: digest_of(content) for name, content in sorted(files.items())},
+    }
+    files[layout.PROVENANCE] = layout.described_json(made)
     for name in files:
         (home / name).parent.mkdir(parents=True, exist_ok=True)
     return sum(replace_file(home / name, content) for name, content in files.items())
@@ -136,7 +111,6 @@ def _descriptions(edition: Edition, shards: Sequence[Shard]) -> dict[str, bytes]
         layout.CARD: card.card(edition, names, sizes, FROM_VERSION),
         layout.GENRES: layout.genres_json(list(edition.class_names)),
         layout.DATASET_DICT: layout.dataset_dict_json(list(Split)),
-        layout.PROVENANCE: layout.described_json(provenance(edition)),
     }
     for split in Split:
         digest = split_fingerprint(edition, split)

@@ -19,6 +19,8 @@ from melwatch.errors import ConfigError, DegradedError
 if TYPE_CHECKING:
     from datasets import DatasetDict
 
+_AUDIO_SUFFIX = "_audio"
+
 
 def current_version(path: str | os.PathLike[str]) -> int:
     """Return the number of the version that is current in a dataset folder.
@@ -35,24 +37,28 @@ def load(
 ) -> DatasetDict:
     """Open one version of a dataset, the current one by default, as a `datasets.DatasetDict`.
 
-    `path` is the dataset folder or the `music_lib` in it. The three splits belong to one version
-    whatever is published meanwhile. Where the reader may not write to the dataset, `map`, `filter`
-    and `shuffle` cache in the reader's own cache folder.
+    `path` is the dataset folder or the `music_lib` in it, or `music_lib_audio` for the audio dataset. The
+    three splits belong to one version whatever is published meanwhile. Where the reader may not write to
+    the dataset, `map`, `filter` and `shuffle` cache in the reader's own cache folder.
 
     Raises `ConfigError` where there is no such version, and `DegradedError` where
     `require_complete` is set and tracks are still pending.
     """
     import datasets
 
-    folder = folder_of(Path(path))
+    folder = shards = folder_of(Path(path))
     number = int(_current(folder)["version"]) if version is None else version
     home = folder.version(number)
     require_version(folder, number)
     said = layout.read_json(home / layout.CURRENT)
+    if _is_audio(Path(path), folder):
+        home, shards = home / layout.AUDIO, folder.audio
+        if not home.exists():
+            raise ConfigError(f"Version {number} has no audio dataset", "It has one while `dataset.audio` is on.")
     if require_complete and not said["complete"]:
         raise DegradedError(f"Version {number} is not complete: {said['pending']} tracks are pending")
-    if not all(os.access(folder.library / split, os.W_OK) for split in Split):
-        home = _shadow(folder, home, said)
+    if not all(os.access(shards.library / split, os.W_OK) for split in Split):
+        home = _shadow(shards, home, str(said["dataset_id"]))
     loaded = datasets.load_from_disk(str(home))
     assert isinstance(loaded, datasets.DatasetDict)  # noqa: S101  it has a dataset_dict.json
     return loaded
@@ -73,8 +79,11 @@ def rows_of_track(path: str | os.PathLike[str], shown_path: str) -> tuple[str, i
 
 
 def folder_of(path: Path) -> DatasetFolder:
-    """Return the dataset of a folder that is `<dataset>` or the `music_lib` in it."""
+    """Return the dataset of a folder that is `<dataset>`, or the `music_lib` or `music_lib_audio` in it."""
     path = path.expanduser().absolute()
+    beside = path.with_name(path.name.removesuffix(_AUDIO_SUFFIX))
+    if beside != path and (beside / layout.CURRENT).exists():
+        path = beside
     is_library = (path / layout.CURRENT).exists()
     return DatasetFolder(path.parent, path.name) if is_library else DatasetFolder(path)
 
@@ -86,12 +95,17 @@ def _current(folder: DatasetFolder) -> dict[str, Any]:
         raise ConfigError(f"Nothing is published in {folder.path}", "`melwatch sync` publishes.") from None
 
 
-def _shadow(folder: DatasetFolder, home: Path, said: dict[str, Any]) -> Path:
+def _is_audio(path: Path, folder: DatasetFolder) -> bool:
+    return path.expanduser().absolute() == folder.audio.library
+
+
+def _shadow(folder: DatasetFolder, home: Path, dataset_id: str) -> Path:
     """Describe a version once more in the reader's cache folder.
 
     `datasets` caches beside a split's first data file, so that is a local one without rows.
     """
-    cache = platformdirs.user_cache_path("melwatch", appauthor=False) / str(said["dataset_id"]) / home.name
+    of_version = home.relative_to(home.parent.parent) if home.name == layout.AUDIO else home.name
+    cache = platformdirs.user_cache_path("melwatch", appauthor=False) / dataset_id / of_version
     for split in Split:
         (cache / split).mkdir(parents=True, exist_ok=True)
         state = layout.read_json(home / split / layout.STATE)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from melwatch.dataset import arrow, layout, tables
+from melwatch.dataset import arrow, layout, soundness, tables
 from melwatch.dataset.fingerprint import tracks_of
 from melwatch.dataset.packing import Segment, pack
 from melwatch.edition import Place, ShardFacts, Split
@@ -115,6 +115,8 @@ def _alike(folder: DatasetFolder, edition: Edition) -> int | None:
     """Return the newest version by the same recipe and with the same columns, if any is kept."""
     for number in reversed(folder.version_numbers()):
         if number < edition.number and folder.is_complete(number):
+            if soundness.faults(folder, number):
+                continue
             said = layout.read_provenance(folder, number)
             if (said.get("recipe_id"), said.get("columns")) == (edition.recipe, list(edition.columns)):
                 return number

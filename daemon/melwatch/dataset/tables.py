@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from melwatch.edition import Epoch, Split
+from melwatch.edition import Epoch, HeldLedger, Split
 from melwatch.track import AudioId
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ _TRACKS = pa.schema(
         ("checksum", pa.string()),
         ("promised_s", pa.float64()),
         ("method", pa.string()),
+        ("ordinal", pa.int64()),
+        ("relative_path", pa.binary()),
     ]
 )
 _LEDGER = pa.schema([("kind", pa.string()), ("key", pa.string()), ("value", pa.string())])
@@ -44,7 +46,8 @@ _LEDGER = pa.schema([("kind", pa.string()), ("key", pa.string()), ("value", pa.s
 def tracks_parquet(tracks: Iterable[DatasetTrack], places: Mapping[tuple[str, AudioId], Place]) -> bytes:
     """Return `tracks.parquet`: one row a track, in row order; `places` is keyed by path shown and song.
 
-    `first_row` counts within the shard, `row` within the split.
+    `first_row` counts within the shard, `row` within the split. `relative_path` is below the music root, as on
+    disk, `ordinal` the place in the order of all rows.
     """
     rows = []
     filled: Counter[str] = Counter()
@@ -59,6 +62,7 @@ def tracks_parquet(tracks: Iterable[DatasetTrack], places: Mapping[tuple[str, Au
                 "row": filled[track.split],
                 "windows": track.windows, "checksum": track.checksum,
                 "promised_s": track.sound.promised_s, "method": track.sound.method,
+                "ordinal": track.ordinal, "relative_path": track.path,
             }
         )  # fmt: skip
         filled[track.split] += track.windows
@@ -78,18 +82,17 @@ def ledger_parquet(class_names: Sequence[str], ledger: Mapping[AudioId, Split], 
     return _parquet(pa.Table.from_pylist(classes + splits + epochs, schema=_LEDGER))
 
 
-def read_ledger(path: Path) -> tuple[tuple[str, ...], dict[AudioId, Split]]:
-    """Return the class names by id, and the splits by song, of a `ledger.parquet`."""
+def read_ledger(path: Path) -> HeldLedger:
+    """Return what a `ledger.parquet` says."""
     rows = pq.read_table(path).to_pylist()
     classes = {int(row["value"]): row["key"] for row in rows if row["kind"] == "class"}
     splits = {AudioId(row["key"]): Split(row["value"]) for row in rows if row["kind"] == "split"}
-    return tuple(classes[number] for number in sorted(classes)), splits
-
-
-def read_epoch(path: Path) -> Epoch | None:
-    """Return the epoch of a `ledger.parquet`."""
-    rows = pq.read_table(path, filters=[("kind", "=", "epoch")]).to_pylist()
-    return Epoch(name=rows[0]["key"], group_by=rows[0]["value"]) if rows else None
+    epochs = [Epoch(name=row["key"], group_by=row["value"]) for row in rows if row["kind"] == "epoch"]
+    return HeldLedger(
+        class_names=tuple(classes[number] for number in sorted(classes)),
+        splits=splits,
+        epoch=epochs[0] if epochs else None,
+    )
 
 
 def _parquet(table: pa.Table) -> bytes:

@@ -9,6 +9,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from melwatch.errors import DegradedError, StoreError
+from melwatch.manifest.backups import back_up_before_upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 APPLICATION_ID = 0x6D656C77  # "melw"
 FILE_NAME = "manifest.sqlite3"
 _BUSY_TIMEOUT_S = 10.0
+_REPAIR = "Run `melwatch repair`."
 
 
 @contextmanager
@@ -105,7 +107,7 @@ def _share(file: Path) -> None:
 
 def _check_version(connection: sqlite3.Connection, file: Path) -> None:
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    newest = _migrations()[-1][0]
+    newest = newest_schema()
     if version > newest:
         what = f"{file} was written by a newer melwatch (schema {version}, this one knows {newest})"
         raise StoreError(what, "Upgrade melwatch.")
@@ -113,6 +115,8 @@ def _check_version(connection: sqlite3.Connection, file: Path) -> None:
 
 def _migrate(connection: sqlite3.Connection, file: Path) -> None:
     _check_version(connection, file)
+    if 0 < connection.execute("PRAGMA user_version").fetchone()[0] < newest_schema():
+        back_up_before_upgrade(connection, file)
     for number, sql in _migrations():
         if connection.execute("PRAGMA user_version").fetchone()[0] >= number:
             continue
@@ -121,6 +125,11 @@ def _migrate(connection: sqlite3.Connection, file: Path) -> None:
             f"BEGIN IMMEDIATE;\n{sql}\nPRAGMA application_id = {APPLICATION_ID};\n"
             f"PRAGMA user_version = {number};\nCOMMIT;"
         )
+
+
+def newest_schema() -> int:
+    """Return the number of the tables that this melwatch knows."""
+    return _migrations()[-1][0]
 
 
 def _migrations() -> list[tuple[int, str]]:
@@ -135,4 +144,4 @@ def _hint(error: sqlite3.DatabaseError) -> str:
         return "Another program has it open."
     if "unable to open" in str(error) or "readonly" in str(error):
         return "Check the permissions of the state folder."
-    return "Move the file aside and run `melwatch sync` again."
+    return _REPAIR

@@ -68,6 +68,16 @@ def claim(state: StateFolder, dataset: Path) -> None:
     replace_file(state.path / _FILE, json.dumps(served, ensure_ascii=False).encode())
 
 
+def is_claimed(state: StateFolder, dataset: Path) -> bool:
+    """Whether a state folder says which dataset it serves."""
+    return _served(state.path) == {"dataset_id": state.dataset_id, "path": _shown(dataset)}
+
+
+def noted_in(state: StateFolder) -> Path:
+    """Return the file in which a state folder says that."""
+    return state.path / _FILE
+
+
 def _known_id(base: Path, dataset: Path) -> str | None:
     """Find the state of a dataset that has no version yet, or has been deleted, by its path."""
     for folder in sorted(base.glob("*/")):

@@ -6,14 +6,15 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from melwatch.manifest import epochs, ledger
+from melwatch.manifest import epochs
+from melwatch.manifest import ledger as class_ledger
 from melwatch.manifest.database import writing
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Collection, Iterable, Sequence
 
-    from melwatch.edition import Held, Published, ShardFacts
+    from melwatch.edition import Held, HeldLedger, Holdings, Published, ShardFacts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +54,41 @@ def record_published(db: sqlite3.Connection, version: VersionRecord, published: 
         )
 
 
-def take_over(db: sqlite3.Connection, held: Held) -> None:
-    """Note what a version on disk holds that is not on record yet: after a crash, or for a new manifest."""
+def take_over(db: sqlite3.Connection, holdings: Holdings) -> None:
+    """Note what versions on disk hold that are not on record yet: after a crash, or for a new manifest.
+
+    What the newest ledger says of classes and splits is later than anything on record, so it holds.
+    """
+    with writing(db):
+        if holdings.ledger is not None:
+            at = next((held.said["published_at"] for held in holdings.versions if held.said), "")
+            _take_over_ledger(db, holdings.ledger, at)
+        for held in reversed(holdings.versions):
+            if held.said:
+                _insert_version(db, _record_of(held))
+            db.execute("INSERT OR IGNORE INTO recipe VALUES (?, ?)", (held.recipe, held.recipe_json))
+            _insert_shards(db, held.shards)
+            _take_over_songs(db, held)
+        for held in holdings.versions[:1]:
+            _take_over_tracks(db, held)
+
+
+def _take_over_ledger(db: sqlite3.Connection, ledger: HeldLedger, at: str) -> None:
+    names = class_ledger.class_names(db)
+    class_ledger.save_classes(db, [*ledger.class_names, *names[len(ledger.class_names) :]])
+    epoch, lasting = ledger.epoch, epochs.current_epoch(db)
+    if epoch is not None and (lasting is None or lasting.name != epoch.name):
+        if lasting is not None:
+            epochs.forget_splits(db)
+            if epochs.asked(db) == epoch.name:
+                epochs.take_asked(db)
+        epochs.begin_epoch(db, epoch.name, epoch.group_by, at)
+    class_ledger.save_placements(db, ledger.splits)
+
+
+def _record_of(held: Held) -> VersionRecord:
     said = held.said
-    version = VersionRecord(
+    return VersionRecord(
         number=held.number,
         fingerprint=said["fingerprint"],
         content=said["content"],
@@ -66,30 +98,45 @@ def take_over(db: sqlite3.Connection, held: Held) -> None:
         pending=said["pending"],
         published_at=said["published_at"],
     )
-    with writing(db):
-        names = [*ledger.class_names(db)]
-        ledger.save_classes(db, [*names, *held.class_names[len(names) :]])
-        db.executemany("INSERT OR IGNORE INTO placement VALUES (?, ?)", held.ledger.items())
-        if held.epoch is not None and epochs.current_epoch(db) is None:
-            epochs.begin_epoch(db, held.epoch.name, held.epoch.group_by, version.published_at)
-        _insert_version(db, version)
-        if "recipe" in held.provenance:
-            text = json.dumps(held.provenance["recipe"], sort_keys=True, separators=(",", ":"))
-            db.execute("INSERT OR IGNORE INTO recipe VALUES (?, ?)", (version.recipe, text))
-        _insert_shards(db, held.shards)
-        on_disk = {shard.path for shard in held.shards}
-        db.executemany(
-            """INSERT INTO spectrogram VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-               ON CONFLICT DO UPDATE SET shard = excluded.shard, first_row = excluded.first_row""",
+
+
+def _take_over_songs(db: sqlite3.Connection, held: Held) -> None:
+    """Note where the spectrograms of songs are, whatever was known of that."""
+    on_disk = {shard.path for shard in held.shards}
+    db.executemany(
+        """INSERT INTO spectrogram VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+           ON CONFLICT DO UPDATE SET shard = excluded.shard, first_row = excluded.first_row,
+               windows = excluded.windows, checksum = excluded.checksum""",
+        (
             (
-                (
-                    song.audio_id, version.recipe, song.windows, song.checksum,
-                    song.sound.duration_s, song.sound.promised_s, song.sound.method, song.shard, song.first_row,
-                )
-                for song in held.songs
-                if song.shard in on_disk
-            ),
-        )  # fmt: skip
+                song.audio_id, held.recipe, song.windows, song.checksum,
+                song.sound.duration_s, song.sound.promised_s, song.sound.method, song.shard, song.first_row,
+            )
+            for song in held.songs
+            if song.shard in on_disk
+        ),
+    )  # fmt: skip
+
+
+def _take_over_tracks(db: sqlite3.Connection, held: Held) -> None:
+    """Note the files that stand for songs, in their order, so that none counts as new, nor as gone unasked.
+
+    Their stamps are nobody's, so that each is read again.
+    """
+    for song in held.songs:
+        if song.path is not None:
+            db.execute(
+                """INSERT INTO track (path, ordinal, size, mtime_ns, changed_ns, inode, audio_id, title, artist, album)
+                   SELECT :path,
+                          CASE WHEN :ordinal IS NULL OR EXISTS (SELECT 1 FROM track WHERE ordinal = :ordinal)
+                               THEN (SELECT coalesce(max(ordinal), 0) + 1 FROM track) ELSE :ordinal END,
+                          0, '0', '0', '0', :audio_id, :title, :artist, :album
+                   WHERE NOT EXISTS (SELECT 1 FROM track WHERE path = :path)""",
+                {
+                    "path": song.path, "ordinal": song.ordinal, "audio_id": song.audio_id,
+                    "title": song.tags.title, "artist": song.tags.artist, "album": song.tags.album,
+                },
+            )  # fmt: skip
 
 
 def _insert_version(db: sqlite3.Connection, version: VersionRecord) -> None:

@@ -92,6 +92,11 @@ class Recipe:
         return self.windows.per_track * self.max_frames * self.mel_bins * (2 if self.dtype == "float16" else 4)
 
     @property
+    def bytes_per_window(self) -> int:
+        """Bytes of one spectrogram."""
+        return self.bytes_per_track // self.windows.per_track
+
+    @property
     def is_past(self) -> bool:
         """Whether it is of an older front end, so that nothing more can be made by it."""
         return self.front_end_revision != FRONT_END_REVISION

@@ -1,28 +1,60 @@
-"""Commands that put something in order: gc, verify."""
+"""Commands that put something in order: gc, verify, repair."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from melwatch import publication
-from melwatch.assemble import open_for_mending, open_for_reading
-from melwatch.errors import StoreError
-from melwatch.verify import verify_data, verify_dataset
+from melwatch.assemble import has_manifest, hold_for_repair, open_for_mending
+from melwatch.dataset.caches import remove_caches
+from melwatch.errors import ConfigError, StoreError
+from melwatch.manifest.database import FILE_NAME
+from melwatch.manifest.health import State, examine
+from melwatch.repair import Repair
+from melwatch.verify import verify as find_damage
+from melwatch.verify import verify_data
 from melwatch_service.commands.app import Given, command, utc_now
+from melwatch_service.commands.sync import one_pass, say_what_waits
+from melwatch_service.progress import progress_for_console
 from melwatch_service.tell import tell
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from melwatch.dataset.collect import Collected
+    from melwatch.verify import Finding
+    from melwatch.workshop import Workshop
+
+_DAYS = 7
 
 
 @command()
-def gc(given: Given) -> None:
+def gc(
+    given: Given,
+    *,
+    caches: Annotated[
+        bool, typer.Option("--caches", help="Remove caches, too, that map and filter left in the dataset.")
+    ] = False,
+    older_than: Annotated[
+        int, typer.Option("--older-than", metavar="DAYS", min=0, help="Only caches that nobody has used for so long.")
+    ] = _DAYS,
+) -> None:
     """Remove old versions, and shards that no version uses any more."""
     shop = given.workshop()
     with open_for_mending(shop, utc_now()) as db:
-        done = publication.collect(shop, db, utc_now())
-    tell([f"Removed {done.files:,} files, {done.bytes / 1e6:,.1f} MB."])
+        _tell_removed(publication.collect(shop, db, utc_now()), "files")
+        if caches:
+            unused_for = timedelta(days=older_than)
+            _tell_removed(remove_caches(shop.folder, unused_for=unused_for, now=utc_now()), "caches")
+
+
+def _tell_removed(done: Collected, what: str) -> None:
+    tell([f"Removed {done.files:,} {what}, {done.bytes / 1e6:,.1f} MB."])
     if done.postponed:
-        tell([f"{done.postponed:,} files are in use; they are tried again later."])
+        tell([f"{done.postponed:,} {what} are in use; they are tried again later."])
 
 
 @command()
@@ -31,15 +63,57 @@ def verify(
     *,
     read_data: Annotated[bool, typer.Option("--read-data", help="Read every shard and compare its digest.")] = False,
 ) -> None:
-    """Check the dataset against what is known of it; exit code 4 where something is damaged."""
+    """Check manifest and dataset against one another; exit code 4 where something is damaged.
+
+    Each line says what is wrong and which command puts it right.
+    """
     shop = given.workshop()
+    if not has_manifest(shop) and not shop.folder.version_numbers():
+        raise ConfigError(f"Nothing is known yet of {shop.folder.path}", "Run `melwatch sync` first.")
+    findings = find_damage(shop, is_thorough=read_data)
     if read_data:
+        findings += _read_data(shop)
+    _tell_findings(findings)
+
+
+def _read_data(shop: Workshop) -> list[Finding]:
+    with progress_for_console() as progress:
+        if examine(shop.state.path / FILE_NAME).state is not State.SOUND:
+            return verify_data(shop, None, progress)
         with open_for_mending(shop, utc_now()) as db:
-            findings = [*verify_dataset(shop, db), *verify_data(shop, db)]
-    else:
-        with open_for_reading(shop) as db:
-            findings = verify_dataset(shop, db)
-    tell(findings)
-    if findings:
-        raise StoreError(f"{len(findings)} problems found", "`melwatch sync` makes missing and damaged shards anew.")
+            return verify_data(shop, db, progress)
+
+
+def _tell_findings(findings: Iterable[Finding]) -> None:
+    lines = list(dict.fromkeys(map(str, findings)))
+    tell(lines)
+    if lines:
+        raise StoreError(f"{len(lines)} problems found")
     tell(["No problems found."])
+
+
+@command()
+def repair(
+    given: Given,
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+) -> None:
+    """Put right what is damaged: set it aside, rebuild the manifest, make lost shards anew in a pass.
+
+    Splits, class ids and row order stay, and only songs are extracted again whose spectrograms are lost.
+    Every shard is read for that.
+    """
+    shop = given.workshop()
+    with progress_for_console() as progress:
+        repair_ = Repair(shop=shop, now=utc_now(), progress=progress, is_rehearsal=dry_run)
+        if dry_run:
+            tell(repair_.mend() or ["There is nothing to repair."])
+            return
+        with hold_for_repair(shop, utc_now()):
+            tell(repair_.mend() or ["There is nothing to repair."])
+    if not repair_.said:
+        return
+    report = one_pass(shop)
+    with hold_for_repair(shop, utc_now()):
+        tell(repair_.retire())
+    say_what_waits(report)

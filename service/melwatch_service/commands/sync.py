@@ -20,6 +20,7 @@ from melwatch_service.progress import progress_for_console
 from melwatch_service.tell import pass_lines, plan_lines, tell
 
 if TYPE_CHECKING:
+    from melwatch.report import PassReport
     from melwatch.workshop import Workshop
 
 
@@ -42,11 +43,24 @@ def sync(
 
 
 def run_one_pass(shop: Workshop) -> None:
-    """Look, take in, publish, and say what came of it."""
+    """Look, take in, publish, and say what came of it.
+
+    Raises `DegradedError` where something needs a person.
+    """
+    say_what_waits(one_pass(shop))
+
+
+def one_pass(shop: Workshop) -> PassReport:
+    """Look, take in, publish, and say what came of it, but for what needs a person."""
     started = time.monotonic()
     with progress_for_console() as progress, open_pipeline(shop, progress, utc_now()) as pipeline:
         report = pipeline.run_pass(utc_now()).report
     tell(pass_lines(report, shop.folder.library, time.monotonic() - started))
+    return report
+
+
+def say_what_waits(report: PassReport) -> None:
+    """Raise `DegradedError` where something needs a person."""
     if report.recipe_waits is not None:
         raise DegradedError(f"{report.held or ''}. {report.recipe_waits}".removeprefix(". "), ACCEPT_RECIPE)
     if report.held is not None:

@@ -9,23 +9,26 @@ from typing import TYPE_CHECKING
 from melwatch import system
 from melwatch.dataset.layout import read_current, shards_of_version
 from melwatch.errors import MelwatchError, StoreError
-from melwatch.manifest.database import FILE_NAME, read_manifest
-from melwatch.manifest.health import complaints, schema_version
+from melwatch.manifest.database import FILE_NAME
+from melwatch.manifest.health import State, examine
 from melwatch.manifest.lock import holder, holder_pid
 from melwatch_service.doctor.finding import NotCheckedError, ok, problem, unchecked, warning
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from melwatch.dataset.layout import DatasetFolder
+    from melwatch.manifest.health import Health
     from melwatch_service.doctor.case import Case
     from melwatch_service.doctor.finding import Finding
 
 _SAFE_SHARE = 0.5
 _FIRST_YEAR = 2025
-_DAMAGED = (
-    "Stop melwatch, move the file and those beside it aside, and run `melwatch sync`: it reads the dataset back in."
-)
+_HINTS = {
+    State.DAMAGED: "`melwatch repair` makes it anew from music and dataset.",
+    State.NEWER: "Upgrade melwatch.",
+    State.FOREIGN: "Name another state folder with --state.",
+}
 
 
 def look_at_dataset(case: Case) -> Iterator[Finding]:
@@ -78,26 +81,27 @@ def look_at_manifest(case: Case) -> Iterator[Finding]:
         yield unchecked("state.manifest", f"{file} belongs to {system.owner_of(file)}, who alone may look", _AS_OWNER)
         return
     try:
-        with read_manifest(state) as db:
-            schema, wrong = schema_version(db), complaints(db)
+        health = examine(file)
     except StoreError as error:
-        if not os.access(state, os.W_OK) and "cannot be read" in error.what:
+        if not os.access(state, os.W_OK):
             yield unchecked("state.manifest", f"{file} cannot be read by this account while others use it", _AS_OWNER)
             return
         yield problem("state.manifest", error.what, error.hint)
         return
-    yield judge_manifest(str(file), schema, wrong, file.stat().st_size)
+    yield judge_manifest(health, str(file), file.stat().st_size)
 
 
 _AS_OWNER = "Run `melwatch doctor` as that account."
 
 
-def judge_manifest(file: str, schema: int, wrong: Sequence[str], size: int) -> Finding:
+def judge_manifest(health: Health, file: str, size: int) -> Finding:
     """Judge what SQLite says of the file."""
-    facts = {"file": file, "schema": schema, "bytes": size, "complaints": list(wrong)}
-    if wrong:
-        return problem("state.manifest", f"{file} is damaged: {'; '.join(wrong)}", _DAMAGED, **facts)
-    return ok("state.manifest", f"{file} is sound (schema {schema}, {size / 1e6:,.1f} MB)", **facts)
+    facts = {"file": file, "bytes": size, "state": health.state}
+    if health.state in _HINTS:
+        return problem("state.manifest", health.what, _HINTS[health.state], **facts)
+    if health.state is State.MISSING:
+        return ok("state.manifest", f"Nothing is known yet: {file} is empty", **facts)
+    return ok("state.manifest", f"{file} is sound ({size / 1e6:,.1f} MB)", **facts)
 
 
 def look_at_lock(case: Case) -> Iterator[Finding]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 from datasets import Audio, load_dataset, load_from_disk
 
+import melwatch
 from building import library, tone
 from editions import Press, Song, songs
 from melwatch.dataset import install
 from melwatch.disk import replace_file
 from melwatch.edition import Split
-from melwatch.errors import DegradedError
+from melwatch.errors import ConfigError, DegradedError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,3 +108,23 @@ def test_it_stays_as_it_was_where_nothing_changes(tmp_path: Path) -> None:
     after = {path: path.stat().st_mtime_ns for path in press.folder.audio.library.rglob("*.*")}
     changed = {path.name for path in after if before.get(path) != after[path]}
     assert changed == {"README.md"}
+
+
+def test_every_version_of_it_can_be_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`melwatch.load` of its folder opens any version, also where the reader may not write; without one it says so."""
+    press = Press(place=tmp_path)
+    press.publish(songs(12))
+    press.publish(songs(12), music_root="/music")
+    press.publish(songs(15), music_root="/music")
+    place = press.folder.audio.library
+
+    for may_write in (True, False):
+        monkeypatch.setattr(os, "access", lambda *_, may=may_write: may)
+        assert sum(melwatch.load(place).num_rows.values()) == 15
+        old = melwatch.load(place, version=2)
+        assert sum(old.num_rows.values()) == 12
+        assert set(old["train"].column_names) == {"audio", "labels"}
+        assert sum(melwatch.load(press.folder.path, version=2).num_rows.values()) == 24
+        with pytest.raises(ConfigError, match="Version 1 has no audio dataset"):
+            melwatch.load(place, version=1)
+    assert melwatch.current_version(place) == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +11,7 @@ from datasets import load_from_disk
 
 import melwatch
 from editions import Press, Song, songs
+from melwatch.dataset.caches import remove_caches
 from melwatch.edition import Split
 
 if TYPE_CHECKING:
@@ -88,3 +90,27 @@ def test_a_version_of_a_former_form_reuses_its_shards(tmp_path: Path) -> None:
     press.publish(songs(12))
 
     assert {path: path.stat().st_ino for path in press.folder.library.glob("*/*.arrow")} == before
+
+
+def test_caches_are_removed_on_request_and_nothing_else(tmp_path: Path) -> None:
+    """What `map` and `filter` left goes once it is old enough, in both datasets; shards and users' files stay."""
+    press = Press(place=tmp_path)
+    press.publish(songs(18), music_root="/music")
+    for opened in (melwatch.load(press.folder.path), melwatch.load(press.folder.audio.library)):
+        shown = opened["train"].remove_columns([name for name in opened["train"].column_names if name != "labels"])
+        shown.map(lambda row: {"label": row["labels"]}).filter(lambda row: row["label"] == 0)
+    del opened, shown
+    places = (press.folder.library, press.folder.audio.library)
+    caches = [file for place in places for file in place.rglob("cache-*.arrow")]
+    assert {file.parent.parent for file in caches} == set(places)
+    own = press.folder.library / "train" / "my-cache-1.arrow"
+    own.write_bytes(b"mine")
+    others = {file for place in places for file in place.rglob("*") if file.is_file()} - {*caches}
+    now = datetime.fromtimestamp(max(file.stat().st_atime for file in caches), UTC)
+    size = sum(file.stat().st_size for file in caches)
+
+    soon = remove_caches(press.folder, unused_for=timedelta(days=7), now=now + timedelta(days=6))
+    assert (soon.files, soon.bytes) == (0, 0)
+    later = remove_caches(press.folder, unused_for=timedelta(days=7), now=now + timedelta(days=8))
+    assert (later.files, later.bytes) == (len(caches), size)
+    assert {file for place in places for file in place.rglob("*") if file.is_file()} == others

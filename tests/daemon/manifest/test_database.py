@@ -160,7 +160,7 @@ def test_a_damaged_file_is_an_error_of_the_store(tmp_path: Path, open_it: object
         pass
 
     assert raised.value.exit_code == 4
-    assert "aside" in raised.value.hint
+    assert "melwatch repair" in raised.value.hint
     assert (tmp_path / FILE_NAME).read_bytes() == content
 
 

@@ -1,45 +1,75 @@
-"""What SQLite finds wrong with a manifest, and the passes on record."""
+"""What is found out about the manifest's file, without writing to it."""
 
 from __future__ import annotations
 
-import os
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
-from melwatch.manifest import versions
-from melwatch.manifest.database import FILE_NAME, open_manifest, read_manifest
-from melwatch.manifest.health import OLDEST_SQLITE, complaints, schema_version, sqlite_version
+import pytest
+
+from melwatch.manifest import recipes
+from melwatch.manifest.database import FILE_NAME, newest_schema, open_manifest, set_meta, writing
+from melwatch.manifest.health import State, examine
+from melwatch.track import RecipeId
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_a_new_manifest_is_sound(tmp_path: Path) -> None:
-    """And of the newest schema, by a SQLite that is new enough."""
-    with open_manifest(tmp_path) as db:
-        assert complaints(db) == []
-        assert schema_version(db) >= 4
-    assert sqlite_version() >= OLDEST_SQLITE
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A manifest with a few pages."""
+    with open_manifest(tmp_path) as db, writing(db):
+        for number in range(500):
+            set_meta(db, str(number), "x" * 100)
+    return tmp_path / FILE_NAME
 
 
-def test_a_damaged_page_is_complained_of(tmp_path: Path) -> None:
-    """Also where the file still opens."""
-    with open_manifest(tmp_path) as db:
-        for number in range(3000):
-            db.execute("INSERT INTO meta VALUES (?, ?)", (f"key {number}", "x" * 50))
-    file = tmp_path / FILE_NAME
-    with file.open("r+b") as manifest:
-        manifest.seek(file.stat().st_size - 5 * 4096)
-        manifest.write(os.urandom(4096))
-    with read_manifest(tmp_path) as db:
-        assert complaints(db)
+def test_a_sound_manifest_is_sound(file: Path) -> None:
+    """Also while its log has not been written back, which looking does not change."""
+    assert examine(file, is_thorough=True).state is State.SOUND
+    with open_manifest(file.parent) as db:
+        with writing(db):
+            set_meta(db, "one", "1")
+        before = {path.name: path.stat().st_size for path in file.parent.iterdir()}
+        assert examine(file).state is State.SOUND
+        assert {path.name: path.stat().st_size for path in file.parent.iterdir()} == before
 
 
-def test_the_last_passes_come_newest_first(tmp_path: Path) -> None:
-    """As many as are asked for."""
-    with open_manifest(tmp_path) as db:
-        assert versions.last_passes(db, 3) == []
-        assert versions.last_pass(db) is None
-        for number in range(5):
-            versions.record_pass(db, f"2026-05-0{number + 1}", 1.5, {"extracted": number})
-        assert [done["extracted"] for done in versions.last_passes(db, 3)] == [4, 3, 2]
-        assert versions.last_pass(db) == {"started_at": "2026-05-05", "seconds": 1.5, "extracted": 4}
+@pytest.mark.parametrize("content", [None, b""])
+def test_nothing_is_missing(tmp_path: Path, content: bytes | None) -> None:
+    """No file and an empty one are the same: SQLite begins anew with both."""
+    if content is not None:
+        (tmp_path / FILE_NAME).write_bytes(content)
+    assert examine(tmp_path / FILE_NAME).state is State.MISSING
+
+
+@pytest.mark.parametrize(("pragma", "state"), [("user_version", State.NEWER), ("application_id", State.DAMAGED)])
+def test_a_number_in_the_head_tells(file: Path, pragma: str, state: State) -> None:
+    """A higher schema is a newer melwatch's; our tables without our mark are damage."""
+    with closing(sqlite3.connect(file)) as db:
+        db.execute(f"PRAGMA {pragma} = {newest_schema() + 1}")
+    assert examine(file).state is state
+
+
+def test_another_programs_database_is_foreign(tmp_path: Path) -> None:
+    """It has neither our mark nor our tables."""
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as db:
+        db.execute("CREATE TABLE photos (name TEXT)")
+    assert examine(tmp_path / FILE_NAME).state is State.FOREIGN
+
+
+@pytest.mark.parametrize("kept", [0.999, 0.9, 0.5, 0.1, 0.01])
+def test_a_cut_file_is_damaged(file: Path, kept: float) -> None:
+    """Wherever it ends, also within its last page, which SQLite would read as zeros."""
+    content = file.read_bytes()
+    file.write_bytes(content[: int(len(content) * kept)])
+    assert examine(file).state is State.DAMAGED
+
+
+def test_a_recipe_that_is_not_what_its_id_says_is_damage(file: Path) -> None:
+    """Zeros in the text of a recipe are valid pages to SQLite."""
+    with open_manifest(file.parent) as db:
+        recipes.note_recipe(db, RecipeId("0123456789abcdef"), '{"mean": 1\0\0')
+    assert examine(file).state is State.DAMAGED

@@ -15,6 +15,7 @@ import pytest
 from melwatch.config import Config
 from melwatch.errors import ConfigError, ConfigProblem, DegradedError
 from melwatch.instance import Instance, Registered
+from melwatch.manifest.health import Health, State
 from melwatch.mounts import Mount
 from melwatch_service.doctor import (
     checks,
@@ -42,6 +43,10 @@ PACKAGES: dict[str, str | None] = {**software.NEEDED, **software.OPTIONAL}
 GIB = 1 << 30
 UNIT = {"account": None, "program": Path("/opt/mw/bin/python"), "is_current": True}
 MELWATCH = service.Person(name="melwatch", number=990, groups=frozenset({990, 100}))
+
+
+def manifest(state: State, what: str = "") -> Finding:
+    return known.judge_manifest(Health(state, what), "m", 9)
 
 
 def registered(*, exists: bool = True, **other: Any) -> list[finding.Finding]:
@@ -205,8 +210,9 @@ CASES: list[tuple[str, Any, dict[str, str]]] = [
     ("few shards", known.judge_shards(500, 1000), {"dataset.shards": "ok"}),
     ("many shards", known.judge_shards(501, 1000), {"dataset.shards": "warning"}),
     ("more shards than maps", known.judge_shards(1000, 1000), {"dataset.shards": "problem vm.max_map_count="}),
-    ("a damaged manifest", known.judge_manifest("m", 4, ["row 3 missing"], 9), {"state.manifest": "problem row 3"}),
-    ("a sound manifest", known.judge_manifest("m", 4, [], 9), {"state.manifest": "ok"}),
+    ("a damaged manifest", manifest(State.DAMAGED, "row 3 missing"), {"state.manifest": "problem row 3"}),
+    ("a newer manifest", manifest(State.NEWER, "newer"), {"state.manifest": "problem newer"}),
+    ("a sound manifest", manifest(State.SOUND), {"state.manifest": "ok"}),
     ("a service", registered(), {"service.registered": "ok as you", "service.program": "ok"}),
     ("a moved environment", registered(exists=False), {"service.registered": "ok", "service.program": "problem 1053"}),
     (

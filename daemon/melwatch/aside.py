@@ -1,0 +1,50 @@
+"""Keeping damaged files where nothing reads them: under their old path, in a folder named by the time."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+from melwatch.disk import put_in_place, temporary_beside
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+FOLDER = "damaged"
+SUFFIX = ".damaged"
+
+
+def stamp(now: datetime) -> str:
+    """Return a time as it appears in file names."""
+    return now.strftime("%Y%m%dT%H%M%SZ")
+
+
+def keep_copy(home: Path, file: Path, *, now: datetime) -> Path | None:
+    """Copy a damaged file below `home` to where it is kept; return that, or None where the file is gone."""
+    target = place_of(home, file, now)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside = temporary_beside(target)
+        shutil.copyfile(file, beside)
+        put_in_place(beside, target)
+    except FileNotFoundError:
+        return None
+    return target
+
+
+def move(home: Path, file: Path, *, now: datetime) -> Path | None:
+    """Take a damaged file below `home` out of its place; return where it is kept, or None where it is gone."""
+    target = place_of(home, file, now)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        put_in_place(file, target)
+    except FileNotFoundError:
+        return None
+    return target
+
+
+def place_of(home: Path, file: Path, now: datetime) -> Path:
+    """Return where a damaged file is kept; its name is none that readers look for."""
+    below = file.relative_to(home)
+    return home / FOLDER / stamp(now) / below.parent / f"{below.name}{SUFFIX}"
