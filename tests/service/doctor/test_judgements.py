@@ -45,7 +45,7 @@ UNIT = {"account": None, "program": Path("/opt/mw/bin/python"), "is_current": Tr
 MELWATCH = service.Person(name="melwatch", number=990, groups=frozenset({990, 100}))
 
 
-def manifest(state: State, what: str = "") -> Finding:
+def manifest(state: State, what: str = "") -> finding.Finding:
     return known.judge_manifest(Health(state, what), "m", 9)
 
 
