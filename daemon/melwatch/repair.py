@@ -67,9 +67,7 @@ class Repair:
             if reason := _why_useless(folder, number, [], rotten):
                 self._retire(number, reason)
             elif lost := soundness.damaged_audio_shards(folder, number):
-                what = (
-                    f"Version {number} lacks {len(lost)} shards of its audio dataset, whose description is set aside."
-                )
+                what = f"Version {number} lacks {len(lost)} audio shards; what describes them is set aside."
                 self._do(what, partial(self._move_folder, folder.version(number) / layout.AUDIO))
         return self.said[before:]
 
@@ -177,10 +175,8 @@ class Repair:
 
     def _move_folder(self, folder: Path) -> None:
         """Move what is in a folder to where damaged files are kept, what makes a version complete first."""
-        files = sorted(
-            (path for path in folder.rglob("*") if path.is_file()), key=lambda path: path.name != layout.CURRENT
-        )
-        for file in files:
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        for file in sorted(files, key=lambda path: path.name != layout.CURRENT):
             aside.move(self.shop.folder.path, file, now=self.now)
         shutil.rmtree(folder)
 
