@@ -23,9 +23,11 @@ def stamp(now: datetime) -> str:
 def keep_copy(home: Path, file: Path, *, now: datetime) -> Path | None:
     """Copy a damaged file below `home` to where it is kept; return that, or None where the file is gone."""
     target = place_of(home, file, now)
+    if not file.exists():
+        return None
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = temporary_beside(target)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        beside = temporary_beside(target)
         shutil.copyfile(file, beside)
         put_in_place(beside, target)
     except FileNotFoundError:

@@ -10,7 +10,7 @@ from melwatch import aside, spooled
 from melwatch.child import run_in_child
 from melwatch.dataset import layout, soundness
 from melwatch.dataset.install import install
-from melwatch.disk import remove, remove_temporaries
+from melwatch.disk import remove, remove_temporaries, replace_file
 from melwatch.manifest import tracks, versions
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 def recover(db: sqlite3.Connection, spool: Path, folder: DatasetFolder, now: datetime) -> bool:
     """Mend what a crash, a person or a virus scanner left; return whether a publish has to mend the rest."""
+    for number in unsealed(db, folder):
+        seal(db, folder, number, now)
     newest = newest_whole(folder, now)
     is_behind = _finish_publish(db, folder, newest)
     is_damaged = _forget_lost_shards(db, folder, newest)
@@ -72,6 +74,34 @@ def _finish_publish(db: sqlite3.Connection, folder: DatasetFolder, newest: int) 
         log.warning("Version %d of %s was not on record; taking it over", on_disk[-1], folder.path)
         versions.take_over(db, run_in_child(_read_holdings, folder, on_disk))
     return max([last, *on_disk]) > newest
+
+
+def unsealed(db: sqlite3.Connection, folder: DatasetFolder) -> list[int]:
+    """Return the versions on record that lack nothing but their `current.json`, which the record can tell."""
+    on_disk = set(folder.version_numbers())
+    on_record = [version.number for version in versions.all_versions(db)]
+    return [n for n in on_record if n in on_disk and soundness.faults(folder, n) == [layout.CURRENT]]
+
+
+def seal(db: sqlite3.Connection, folder: DatasetFolder, number: int, now: datetime) -> None:
+    """Write a version's `current.json` once more, from the record."""
+    version = next(version for version in versions.all_versions(db) if version.number == number)
+    file, dataset_id = folder.version(number) / layout.CURRENT, soundness.dataset_id(folder)
+    if dataset_id is None:
+        return
+    aside.keep_copy(folder.path, file, now=now)
+    content = layout.sealed_json(
+        dataset_id=dataset_id,
+        version=number,
+        fingerprint=version.fingerprint,
+        content=version.content,
+        recipe=version.recipe,
+        complete=version.complete,
+        pending=version.pending,
+        published_at=version.published_at,
+    )
+    replace_file(file, content)
+    log.warning("Wrote %s once more", file)
 
 
 def newest_whole(folder: DatasetFolder, now: datetime) -> int:

@@ -20,7 +20,7 @@ from melwatch.manifest.backups import all_backups
 from melwatch.manifest.database import FILE_NAME, open_manifest, read_manifest
 from melwatch.manifest.health import State, examine
 from melwatch.manifest.home import is_claimed, noted_in
-from melwatch.recover import newest_whole, recover
+from melwatch.recover import newest_whole, recover, seal, unsealed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,9 +67,7 @@ class Repair:
             if reason := _why_useless(folder, number, [], rotten):
                 self._retire(number, reason)
             elif lost := soundness.damaged_audio_shards(folder, number):
-                what = (
-                    f"Version {number} lacks {len(lost)} shards of its audio dataset, whose description is set aside."
-                )
+                what = f"Version {number} lacks {len(lost)} audio shards; what describes them is set aside."
                 self._do(what, partial(self._move_folder, folder.version(number) / layout.AUDIO))
         return self.said[before:]
 
@@ -101,12 +99,13 @@ class Repair:
 
     def _state_folder(self) -> None:
         file = noted_in(self.shop.state)
-        if not is_claimed(self.shop.state, self.shop.folder.path) and file.exists():
-            self._do(f"{file} is damaged and is written anew.", partial(self._keep, file))
+        if not is_claimed(self.shop.state, self.shop.folder.path):
+            self._do(f"{file} is missing or damaged and is written anew.", partial(self._keep, file))
 
     def _versions(self) -> None:
         """Put back what is damaged in the versions from copies, and say what will become of the rest."""
         folder = self.shop.folder
+        self._seals()
         for number in folder.version_numbers():
             if not soundness.was_complete(folder, number):
                 continue
@@ -121,6 +120,16 @@ class Repair:
         newest = _newest_whole(folder) if self.is_rehearsal else newest_whole(folder, self.now)
         for path in install.differences(folder, newest) if newest else []:
             self._do(f"{path} is missing or damaged and is written anew.", partial(self._keep, path))
+
+    def _seals(self) -> None:
+        """Write once more what says that a version is complete, as far as the manifest tells it."""
+        if examine(self.shop.state.path / FILE_NAME).state is not State.SOUND:
+            return
+        with read_manifest(self.shop.state.path) as db:
+            for number in unsealed(db, self.shop.folder):
+                file = self.shop.folder.version(number) / layout.CURRENT
+                sentence = f"{file} is missing or damaged and is written anew."
+                self._do(sentence, partial(seal, db, self.shop.folder, number, self.now))
 
     def _shards(self) -> None:
         """Set copies of damaged shards aside, and take them off the record, so that a pass writes them anew.
@@ -166,10 +175,8 @@ class Repair:
 
     def _move_folder(self, folder: Path) -> None:
         """Move what is in a folder to where damaged files are kept, what makes a version complete first."""
-        files = sorted(
-            (path for path in folder.rglob("*") if path.is_file()), key=lambda path: path.name != layout.CURRENT
-        )
-        for file in files:
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        for file in sorted(files, key=lambda path: path.name != layout.CURRENT):
             aside.move(self.shop.folder.path, file, now=self.now)
         shutil.rmtree(folder)
 

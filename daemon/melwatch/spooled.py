@@ -43,19 +43,24 @@ def damaged(db: Connection, spool: Path, progress: Progress) -> list[tuple[str, 
 
 def take_in(db: Connection, spool: Path) -> int:
     """Put whole files of the spool on record that are not, after the manifest was lost; return how many."""
-    on_record = tracks.spooled_audio(db)
     taken = 0
+    ready: dict[str, set[AudioId]] = {}
     for entry in sorted(spool.iterdir()):
         song, _, recipe = entry.name.rpartition(".")
         text = recipes.recipe_json(db, recipe)
-        if text is None or (song, recipe) in on_record:
+        if text is None:
+            continue
+        if recipe not in ready:
+            ready[recipe] = tracks.ready_audio(db, RecipeId(recipe))
+        if song in ready[recipe]:
             continue
         size = Recipe.from_json(text).bytes_per_track
         made = read_facts(entry, size)
         with entry.open("rb") as file:
             if made is not None and xxhash.xxh3_128(file.read(size)).hexdigest() == made.checksum:
                 with writing(db):
-                    taken += tracks.record_found(db, AudioId(song), RecipeId(recipe), made)
+                    tracks.record_spectrogram(db, AudioId(song), RecipeId(recipe), made)
+                taken += 1
     return taken
 
 

@@ -13,9 +13,10 @@ from melwatch.manifest import tracks, versions
 from melwatch.manifest.database import FILE_NAME, read_manifest
 from melwatch.manifest.health import State, examine
 from melwatch.manifest.home import is_claimed, noted_in
+from melwatch.recover import unsealed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from sqlite3 import Connection
 
     from melwatch.dataset.layout import DatasetFolder
@@ -51,7 +52,7 @@ def verify(shop: Workshop, *, is_thorough: bool = False) -> list[Finding]:
     if health.state is not State.SOUND:
         return [Finding(what=health.what, hint=_HINTS[health.state]), *_dataset(shop.folder, {})]
     with read_manifest(shop.state.path) as db:
-        findings = [*_state(shop, db), *_dataset(shop.folder, versions.shard_sizes(db))]
+        findings = [*_state(shop, db), *_dataset(shop.folder, versions.shard_sizes(db), unsealed(db, shop.folder))]
         findings += _against_record(shop.folder, db)
     return findings
 
@@ -104,11 +105,11 @@ def _state(shop: Workshop, db: Connection) -> Iterator[Finding]:
         yield Finding(what=f"{spooled.file_of(shop.state.spool, key)} is missing or cut short", hint=SYNC)
 
 
-def _dataset(folder: DatasetFolder, on_record: dict[str, int]) -> Iterator[Finding]:
+def _dataset(folder: DatasetFolder, on_record: dict[str, int], lost_seals: Sequence[int] = ()) -> Iterator[Finding]:
     """Yield what is wrong with the versions, their shards, and the files that readers open."""
     newest = _newest(folder)
     for number in folder.version_numbers():
-        if not soundness.was_complete(folder, number):
+        if number not in lost_seals and not soundness.was_complete(folder, number):
             yield Finding(what=f"Version {number} is unfinished", hint=_GC)
             continue
         for name in soundness.faults(folder, number):

@@ -189,8 +189,34 @@ def huggingface_metadata(features: dict[str, Any]) -> dict[bytes, bytes]:
     return {b"huggingface": json.dumps({"info": {"features": features}}).encode()}
 
 
+def sealed_json(
+    *,
+    dataset_id: str,
+    version: int,
+    fingerprint: str,
+    content: str,
+    recipe: str,
+    complete: bool,
+    pending: int,
+    published_at: str,
+) -> bytes:
+    """Return a version's `current.json`."""
+    return _encoded(
+        {
+            "dataset_id": dataset_id,
+            "version": version,
+            "fingerprint": fingerprint,
+            "content": content,
+            "recipe": recipe,
+            "complete": complete,
+            "pending": pending,
+            "published_at": published_at,
+        }
+    )
+
+
 def described_json(said: dict[str, Any]) -> bytes:
-    """Return `current.json`, or `version.json`."""
+    """Return `version.json`."""
     return _encoded(said)
 
 

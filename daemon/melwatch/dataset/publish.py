@@ -7,7 +7,7 @@ pass either finds a whole version and installs it, or an unfinished one and writ
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from melwatch import filesystem
 from melwatch.dataset import arrow, card, layout, tables
@@ -75,17 +75,17 @@ def _write_version(folder: DatasetFolder, edition: Edition, shards: Sequence[Sha
 
 def _seal_version(folder: DatasetFolder, edition: Edition) -> int:
     """Write the version's `current.json`, which makes it whole."""
-    said: dict[str, Any] = {
-        "dataset_id": edition.dataset_id,
-        "version": edition.number,
-        "fingerprint": fingerprint(edition),
-        "content": content_digest(edition),
-        "recipe": edition.recipe,
-        "complete": edition.pending == 0,
-        "pending": edition.pending,
-        "published_at": edition.published_at,
-    }
-    written = replace_file(folder.version(edition.number) / layout.CURRENT, layout.described_json(said))
+    content = layout.sealed_json(
+        dataset_id=edition.dataset_id,
+        version=edition.number,
+        fingerprint=fingerprint(edition),
+        content=content_digest(edition),
+        recipe=edition.recipe,
+        complete=edition.pending == 0,
+        pending=edition.pending,
+        published_at=edition.published_at,
+    )
+    written = replace_file(folder.version(edition.number) / layout.CURRENT, content)
     filesystem.sync_folder(folder.versions)
     return written
 

@@ -90,14 +90,6 @@ def record_spectrogram(db: sqlite3.Connection, audio_id: AudioId, recipe: Recipe
     )  # fmt: skip
 
 
-def record_found(db: sqlite3.Connection, audio_id: AudioId, recipe: RecipeId, made: Made) -> bool:
-    """Note that a song's spectrogram lies in the spool, unless it is had already; call it inside `writing`."""
-    if db.execute("SELECT 1 FROM spectrogram WHERE audio_id = ? AND recipe = ?", (audio_id, recipe)).fetchone():
-        return False
-    record_spectrogram(db, audio_id, recipe, made)
-    return True
-
-
 def record_failure(
     db: sqlite3.Connection, audio_id: AudioId, recipe: RecipeId, error: TrackError, *, tries: int, at: str
 ) -> None:
@@ -202,14 +194,12 @@ def ready_audio(db: sqlite3.Connection, recipe: RecipeId) -> set[AudioId]:
 
 def spooled_audio(db: sqlite3.Connection) -> set[tuple[str, str]]:
     """Return (audio_id, recipe) of all that lies in the spool."""
-    rows = db.execute("SELECT audio_id, recipe FROM spectrogram WHERE shard IS NULL")
-    return {(row[0], row[1]) for row in rows}
+    return {(song, recipe) for song, recipe, *_ in spooled(db)}
 
 
 def spooled(db: sqlite3.Connection) -> list[tuple[str, str, int, str]]:
     """Return song, recipe, number of windows and checksum of all that lies in the spool."""
-    rows = db.execute("SELECT audio_id, recipe, windows, checksum FROM spectrogram WHERE shard IS NULL")
-    return [tuple(row) for row in rows]
+    return [*map(tuple, db.execute("SELECT audio_id, recipe, windows, checksum FROM spectrogram WHERE shard IS NULL"))]
 
 
 def forget_strays(db: sqlite3.Connection) -> None:
