@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from melwatch import system
 from melwatch.adoption import require_nothing_of_ours
 from melwatch.dataset.layout import DatasetFolder, read_current
+from melwatch.disk import make_folder
 from melwatch.errors import ConfigError
 from melwatch.library.rules import Rules
 from melwatch.manifest.database import FILE_NAME, open_manifest, read_manifest
@@ -73,7 +74,7 @@ def open_for_work(shop: Workshop, now: datetime) -> Iterator[Connection]:
     Raises `LockedError` where another melwatch is at work.
     """
     _require_own(shop)
-    shop.state.path.mkdir(parents=True, exist_ok=True)
+    make_folder(shop.state.path)
     with locked(shop.state.path, now):
         claim(shop.state, shop.folder.path)
         with open_manifest(shop.state.path) as db:

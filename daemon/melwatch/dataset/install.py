@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from melwatch.dataset import layout
 from melwatch.dataset.layout import FROM_VERSION
-from melwatch.disk import replace_file
+from melwatch.disk import make_folder, replace_file
 from melwatch.edition import Split
 from melwatch.errors import StoreError
 
@@ -41,7 +41,7 @@ def install(folder: DatasetFolder, number: int) -> int:
 def _install_splits(home: Path, library: Path, prefix: str) -> int:
     """Put what describes the splits in place; `prefix` leads from a version's split to `library`."""
     for split in Split:
-        (library / split).mkdir(parents=True, exist_ok=True)
+        make_folder(library / split)
     states = {
         library / split / layout.STATE: _at_top((home / split / layout.STATE).read_bytes(), f"{prefix}{split}/")
         for split in Split
