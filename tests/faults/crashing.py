@@ -44,6 +44,19 @@ def _complaints(recorded: Recorded, crashes: set[Crash]) -> Iterator[str]:
             yield f"{what} differs: {ours} instead of {theirs}"
 
 
+def losses(recorded: Recorded, seen: Seen) -> Iterator[str]:
+    """Say what a reader misses or finds too much when songs could not be read: what was there before stays."""
+    before, after, now = (_rows(each) for each in (recorded.seen_before, recorded.ending.seen, seen))
+    if (before & after) - now:
+        yield f"{len((before & after) - now)} rows are lost"
+    if now - (before | after):
+        yield f"{len(now - (before | after))} rows are wrong"
+
+
+def _rows(seen: Seen) -> set[str]:
+    return set() if isinstance(seen.loaded, str) else {row for rows in seen.loaded.values() for row in rows}
+
+
 def unreadable(recorded: Recorded, seen: Seen) -> Iterator[str]:
     """Say what a reader finds that is neither the old version nor the new."""
     known = [version for version in (recorded.seen_before, recorded.ending.seen) if not isinstance(version.loaded, str)]

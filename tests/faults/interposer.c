@@ -177,14 +177,34 @@ static enum action verdict(enum call call, const char *path, const char *target)
     return control->action;
 }
 
+static void note(enum call call, const char *path, const char *target, uint64_t inode, uint64_t offset,
+                 const void *data, size_t n_data)
+{
+    if (log_file < 0)
+        log_file = NEXT(open)(control->log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+    struct entry entry = { call, getpid(), inode, offset, strlen(path), target ? strlen(target) : 0, n_data, 0 };
+    struct iovec parts[] = { { &entry, sizeof entry }, { (void *)path, entry.n_path },
+                             { (void *)target, entry.n_target }, { (void *)data, n_data } };
+    if (NEXT(writev)(log_file, parts, 4) != (ssize_t)(sizeof entry + entry.n_path + entry.n_target + n_data))
+        abort();
+}
+
+/* Whether anybody wants to know of a kind of call that changes nothing: there are many of them. */
+static int is_watched(enum call call)
+{
+    return control && (control->is_recording > 1 || (control->action && control->call == (int)call));
+}
+
 /* Begin something that changes nothing: the lock is held only while it is judged. Tells whether it fails. */
 static int fails(enum call call, const char *path)
 {
-    if (!is_ours(path))
+    if (!is_watched(call) || !is_ours(path))
         return 0;
     int before = errno;
     lock();
     int is_failing = verdict(call, path, NULL) == FAIL;
+    if (control->is_recording > 1)
+        note(call, path, NULL, 0, 0, NULL, 0);
     pthread_mutex_unlock(&control->lock);
     if (!is_failing)
         errno = before;
@@ -202,18 +222,11 @@ static enum action start(struct step *step, enum call call, const char *target)
     return step->action = verdict(call, step->path, target);
 }
 
-static void note(struct step *step, enum call call, const char *target, uint64_t inode, uint64_t offset,
+static void done(struct step *step, enum call call, const char *target, uint64_t inode, uint64_t offset,
                  const void *data, size_t n_data)
 {
-    if (!step->is_locked || !control->is_recording)
-        return;
-    if (log_file < 0)
-        log_file = NEXT(open)(control->log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
-    struct entry entry = { call, getpid(), inode, offset, strlen(step->path), target ? strlen(target) : 0, n_data, 0 };
-    struct iovec parts[] = { { &entry, sizeof entry }, { step->path, entry.n_path },
-                             { (void *)target, entry.n_target }, { (void *)data, n_data } };
-    if (NEXT(writev)(log_file, parts, 4) != (ssize_t)(sizeof entry + entry.n_path + entry.n_target + n_data))
-        abort();
+    if (step->is_locked && control->is_recording)
+        note(call, step->path, target, inode, offset, data, n_data);
 }
 
 static void finish(struct step *step)
@@ -254,7 +267,7 @@ static int open_at(int folder, const char *name, int flags, mode_t mode)
     }
     int file = NEXT(openat)(folder, name, flags, mode);
     if (file >= 0 && call != OPEN)
-        note(&step, call, NULL, inode_of(file), 0, NULL, 0);
+        done(&step, call, NULL, inode_of(file), 0, NULL, 0);
     finish(&step);
     return file;
 }
@@ -273,7 +286,7 @@ EXPORT int __openat64_2(int folder, const char *name, int flags) { return open_a
 EXPORT int close(int file)
 {
     char path[PATH_MAX];
-    int is_written = control && control->action && control->call == CLOSE && (fcntl(file, F_GETFL) & O_ACCMODE);
+    int is_written = is_watched(CLOSE) && (fcntl(file, F_GETFL) & O_ACCMODE) > 0;
     if (is_written)
         path_of(file, path);
     int result = NEXT(close)(file);
@@ -295,14 +308,14 @@ static ssize_t put(int file, const void *data, size_t size, int64_t at)
     if (size > 1 && (action == CUT_SHORT || action == KILL_HALFWAY))
         size /= 2;
     int64_t offset = at;
-    ssize_t done = at < 0 ? NEXT(write)(file, data, size) : NEXT(pwrite)(file, data, size, at);
-    if (step.is_locked && done > 0) {
+    ssize_t n = at < 0 ? NEXT(write)(file, data, size) : NEXT(pwrite)(file, data, size, at);
+    if (step.is_locked && n > 0) {
         if (at < 0)
-            offset = lseek(file, 0, SEEK_CUR) - done;
-        note(&step, WRITE, NULL, inode_of(file), offset, data, done);
+            offset = lseek(file, 0, SEEK_CUR) - n;
+        done(&step, WRITE, NULL, inode_of(file), offset, data, n);
     }
     finish(&step);
-    return done;
+    return n;
 }
 
 EXPORT ssize_t write(int file, const void *data, size_t size) { return put(file, data, size, -1); }
@@ -351,7 +364,7 @@ static int set_size(int file, off_t size)
         path_of(file, step.path);
     int result = start(&step, TRUNCATE, NULL) == FAIL ? -1 : NEXT(ftruncate)(file, size);
     if (result == 0 && step.is_locked)
-        note(&step, TRUNCATE, NULL, inode_of(file), size, NULL, 0);
+        done(&step, TRUNCATE, NULL, inode_of(file), size, NULL, 0);
     finish(&step);
     return result;
 }
@@ -367,7 +380,7 @@ static int synced(int file, int is_data_only)
     if (result == 0 && !(step.is_locked && !control->is_syncing))
         result = is_data_only ? NEXT(fdatasync)(file) : NEXT(fsync)(file);
     if (result == 0 && step.is_locked)
-        note(&step, SYNC, NULL, inode_of(file), 0, NULL, 0);
+        done(&step, SYNC, NULL, inode_of(file), 0, NULL, 0);
     finish(&step);
     return result;
 }
@@ -393,7 +406,7 @@ static int changes_name(enum call call, int folder, const char *name, int at, co
         default: result = NEXT(unlinkat)(folder, name, flags); break;
         }
         if (result == 0)
-            note(&step, call, to ? target : NULL, 0, 0, NULL, 0);
+            done(&step, call, to ? target : NULL, 0, 0, NULL, 0);
     }
     finish(&step);
     return result;
@@ -423,7 +436,7 @@ EXPORT int chmod(const char *a, mode_t mode) { return changes_name(CHMOD, AT_FDC
 EXPORT ssize_t read(int file, void *into, size_t size)
 {
     char path[PATH_MAX];
-    if (control && control->action && control->call == READ) {
+    if (is_watched(READ)) {
         path_of(file, path);
         if (fails(READ, path))
             return -1;
@@ -434,7 +447,7 @@ EXPORT ssize_t read(int file, void *into, size_t size)
 static ssize_t read_at(int file, void *into, size_t size, off_t at)
 {
     char path[PATH_MAX];
-    if (control && control->action && control->call == READ) {
+    if (is_watched(READ)) {
         path_of(file, path);
         if (fails(READ, path))
             return -1;
@@ -447,7 +460,7 @@ EXPORT ssize_t pread64(int file, void *into, size_t size, off_t at) { return rea
 static int look_fails(int folder, const char *name)
 {
     char path[PATH_MAX];
-    if (!control || !control->action || control->call != STAT)
+    if (!is_watched(STAT))
         return 0;
     path_at(folder, name, path);
     return fails(STAT, path);
@@ -469,7 +482,7 @@ LOOKS(faccessat, (int d, const char *a, int mode, int flags), (d, a, mode, flags
 static int space_fails(int folder, const char *name)
 {
     char path[PATH_MAX];
-    if (!control)
+    if (!is_watched(SPACE))
         return 0;
     path_at(folder, name, path);
     return fails(SPACE, path);
@@ -489,7 +502,7 @@ EXPORT DIR *opendir(const char *name)
 static int listing_fails(DIR *folder)
 {
     char path[PATH_MAX];
-    if (!control || !control->action || control->call != LIST)
+    if (!is_watched(LIST))
         return 0;
     path_of(dirfd(folder), path);
     return fails(LIST, path);

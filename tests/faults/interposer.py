@@ -64,6 +64,9 @@ class Action(IntEnum):
     SHIFT_CLOCK = 5
 
 
+LOOKING = frozenset({Call.OPEN, Call.CLOSE, Call.READ, Call.STAT, Call.LIST, Call.SPACE})
+"""Calls that change nothing, or nothing more."""
+
 ANY, FOREVER = -1, -1
 
 

@@ -53,7 +53,12 @@ class Operation:
     @property
     def name(self) -> str:
         """The name of the step."""
-        return f"{self.call.verb} {role_of(os.path.normpath(f'/disk/{self.target or self.path}'))}"
+        return f"{self.call.verb} {self.role}"
+
+    @property
+    def role(self) -> str:
+        """What it was asked for."""
+        return role_of(os.path.normpath(f"/disk/{self.target or self.path}"))
 
 
 def read_log(log: Path, place: Path) -> list[Operation]:

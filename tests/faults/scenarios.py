@@ -25,6 +25,7 @@ SMALL = {
     "MELWATCH_DATASET__DTYPE": "float16",
     "MELWATCH_DATASET__KEEP_VERSIONS": "1",
     "MELWATCH_DATASET__KEEP_HOURS": "0",
+    "MELWATCH_LIBRARY__MIN_TRACKS_PER_GENRE": "3",
     "MELWATCH_WORKERS__PROCESSES": "2",
 }
 """One small spectrogram a song, and old versions collected at once."""
@@ -170,6 +171,17 @@ def record(place: Path, prepare: Callable[[Bench], None]) -> Recorded:
     return Recorded(
         bench, before, begun, operations, seen_before, after, ending_of(bench), Counter(o.name for o in operations)
     )
+
+
+def looks(bench: Bench, before: Tree) -> Counter[str]:
+    """Return the names of all that a pass asks of the system, calls that change nothing included."""
+    bench.put(before)
+    bench.interposer.log.unlink(missing_ok=True)
+    bench.interposer.control.is_recording = 2
+    bench.warm.stop()
+    bench.sync()
+    bench.interposer.control.is_recording = 0
+    return Counter(operation.name for operation in read_log(bench.interposer.log, bench.disk))
 
 
 def ending_of(bench: Bench) -> Ending:

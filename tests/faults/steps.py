@@ -18,8 +18,12 @@ def _file(folder: str, name: str) -> str:
 
 
 ROLES: dict[str, str] = {
+    "music": r"/music$",
+    "genre": r"/music/[^/]+$",
+    "song": r"/music/[^/]+/[^/]+\.mp3$",
     "place": r"/disk$",
     "state": r"/state$",
+    "probe": r"/state/#[0-9]+$",
     "lock": r"/state/lock$",
     "state/dataset.json": _file("/state", "dataset.json"),
     "manifest": r"/state/manifest\.sqlite3$",
@@ -41,6 +45,9 @@ ROLES: dict[str, str] = {
         for split in _SPLITS
         for name in ("state.json", "dataset_info.json")
     },
+    "audio": r"/(music_lib_audio|[0-9]{6}/audio)(/.*)?$",
+    "no dataset": r"/dataset/(dataset_dict|state|current)\.json$|/music_lib/state\.json$",
+    "state/pinned": r"/versions/[0-9]{6}/pinned$",
     "versions": r"/versions$",
     "version": r"/versions/[0-9]{6}$",
     "version split": rf"/versions/[0-9]{{6}}/{_ANY_SPLIT}$",

@@ -30,11 +30,11 @@ class Ran:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What a reader finds: a digest of each split's rows in order, or the error there is."""
+    """What a reader finds: digests of each split's rows in order, or the error there is."""
 
-    loaded: dict[str, str] | str
+    loaded: dict[str, list[str]] | str
     """By `melwatch.load`."""
-    opened: dict[str, str] | str
+    opened: dict[str, list[str]] | str
     """By `load_from_disk` on the fixed folder."""
 
 
@@ -140,18 +140,19 @@ def _read(dataset: str) -> dict[str, Any]:
         ("opened", lambda: datasets.load_from_disk(f"{dataset}/music_lib")),
     ):
         try:
-            answer[key] = {split: _digest(part) for split, part in opening().items()}
+            answer[key] = {split: _digests(part) for split, part in opening().items()}
         except Exception as error:  # noqa: BLE001  what went wrong is the answer
             answer[key] = f"{type(error).__name__}: {error}"
     return answer
 
 
-def _digest(part: Any) -> str:
-    names, rows = part.features["labels"].names, hashlib.sha256()
+def _digests(part: Any) -> list[str]:
+    names, digests = part.features["labels"].names, []
     for row in part.with_format("numpy"):
-        rows.update(f"{row['paths']}\t{names[int(row['labels'])]}\t{row['input_values'].dtype}\n".encode())
-        rows.update(row["input_values"].tobytes())
-    return rows.hexdigest()
+        numbers = row["input_values"]
+        said = f"{row['paths']}\t{names[int(row['labels'])]}\t{numbers.dtype}\n".encode()
+        digests.append(hashlib.sha256(said + numbers.tobytes()).hexdigest())
+    return digests
 
 
 if __name__ == "__main__":
