@@ -129,7 +129,7 @@ def _without_order(seen: Seen) -> dict[str, list[str]]:
 class Tried:
     """The faults that were tried in one scenario, and what was wrong."""
 
-    steps: int
+    steps: Sequence[str]
     faults: Sequence[Fault]
     complaints: Sequence[str]
 
@@ -155,10 +155,16 @@ def trying(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Fu
                 for fault in faults_at(step, count, number)
             ]
             wrong = [f"{fault} {wrong}" for fault in faults for wrong in complaints(recorded[name], fault)]
-            return Tried(len(steps[name]), faults, wrong)
+            return Tried(sorted(steps[name]), faults, wrong)
 
     with ThreadPoolExecutor(2) as pool:
         yield {name: pool.submit(try_out, name) for name in recorded}
+
+
+def test_every_role_is_played(trying: Mapping[str, Future[Tried]]) -> None:
+    """What steps.py lists, a pass really asks for."""
+    roles = {step.split(" ", 1)[1] for tried in trying.values() for step in tried.result().steps}
+    assert roles == ROLES.keys()
 
 
 @pytest.mark.parametrize("scenario", ["changes", "first", "recipe"])
@@ -167,5 +173,5 @@ def test_whatever_the_system_refuses_is_said_and_costs_nothing(
 ) -> None:
     """The pass ends as the contract says, readers find one version, and the next pass ends as if nothing had been."""
     tried = trying[scenario].result()
-    print(f"{scenario}: {tried.steps} steps, {len(tried.faults)} faults")
+    print(f"{scenario}: {len(tried.steps)} steps, {len(tried.faults)} faults")
     assert not tried.complaints, "\n".join(tried.complaints[:40])

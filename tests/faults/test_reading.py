@@ -51,9 +51,11 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 def test_what_cannot_be_read_is_not_gone(call: Call, pattern: str, error: int, imported: Bench) -> None:
     """Whatever of the library is out of reach, the dataset stays as it is, and nothing is extracted again."""
     before = imported.read()
+    for song in imported.music.rglob("*.mp3"):
+        song.touch()  # so that it is read again
     imported.interposer.strike(Action.FAIL, call, pattern, error=error, times=FOREVER)
     ran = imported.run("sync")
-    assert imported.interposer.struck or (call, pattern) == (Call.READ, ROLES["song"])
+    assert imported.interposer.struck
     imported.interposer.calm()
     assert ran.code in {0, 1}, ran
     assert "Traceback" not in ran.err
@@ -110,9 +112,7 @@ def test_a_clock_that_jumps_changes_nothing(call: Call, role: str, shift_ns: int
     bench.sync()
     assert bench.extracted() == 0
     after = ending_of(bench)
-    assert (after.seen, after.fingerprint, after.recorded) == (
-        changed.ending.seen, changed.ending.fingerprint, changed.ending.recorded,
-    )  # fmt: skip
+    assert (after.seen, after.fingerprint) == (changed.ending.seen, changed.ending.fingerprint)
     assert len(list((bench.dataset / "music_lib" / "versions").iterdir())) == 2
 
 
@@ -137,7 +137,7 @@ def test_the_daemon_waits_for_a_disk_to_recover(call: Call, role: str, error: in
             (bench.music / "Rock" / "new.mp3").write_bytes(tone(500))
             daemon.wait_for(lambda: bench.interposer.struck > 0)
             daemon.wait_for_state("degraded")
-            assert bench.read() == before
+            assert bench.read().loaded == before.loaded
             bench.interposer.calm()
             daemon.wait_for(lambda: "Rock/new.mp3" in daemon.songs())
         assert "Traceback" not in daemon.log()
