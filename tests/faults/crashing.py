@@ -21,12 +21,17 @@ def complaints(recorded: Recorded, state: State) -> list[str]:
     """Return all that is wrong after a crash."""
     bench = recorded.bench
     bench.put(state.tree)
-    return [f"{state}: {wrong}" for wrong in _complaints(recorded, {crash for crash, _, _ in state.crashes})]
+    is_over = any(name == "end" for _, _, name in state.crashes)
+    crashes = {crash for crash, _, _ in state.crashes}
+    return [f"{state}: {wrong}" for wrong in _complaints(recorded, crashes, is_over=is_over)]
 
 
-def _complaints(recorded: Recorded, crashes: set[Crash]) -> Iterator[str]:
+def _complaints(recorded: Recorded, crashes: set[Crash], *, is_over: bool) -> Iterator[str]:
     bench, end = recorded.bench, recorded.ending
-    yield from unreadable(recorded, bench.read())
+    seen = bench.read()
+    yield from unreadable(recorded, seen)
+    if is_over and seen != end.seen:
+        yield "what had been published is not there"
     held, safe = bench.recorded(), bench.recorded(only_in_shards=True)
     ran = bench.run("sync")
     if ran.code:
@@ -46,14 +51,15 @@ def _complaints(recorded: Recorded, crashes: set[Crash]) -> Iterator[str]:
 
 def losses(recorded: Recorded, seen: Seen) -> Iterator[str]:
     """Say what a reader misses or finds too much when songs could not be read: what was there before stays."""
-    before, after, now = (_rows(each) for each in (recorded.seen_before, recorded.ending.seen, seen))
+    before, after, now = (rows_of(each) for each in (recorded.seen_before, recorded.ending.seen, seen))
     if (before & after) - now:
         yield f"{len((before & after) - now)} rows are lost"
     if now - (before | after):
         yield f"{len(now - (before | after))} rows are wrong"
 
 
-def _rows(seen: Seen) -> set[str]:
+def rows_of(seen: Seen) -> set[str]:
+    """Return what a reader finds, whatever its split."""
     return set() if isinstance(seen.loaded, str) else {row for rows in seen.loaded.values() for row in rows}
 
 

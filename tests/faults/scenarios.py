@@ -186,7 +186,8 @@ def looks(bench: Bench, before: Tree) -> Counter[str]:
 
 def ending_of(bench: Bench) -> Ending:
     """Collect garbage and note all that is to be the same however often the pass was interrupted."""
-    assert bench.run("gc").code == 0
+    ran = bench.run("gc")
+    assert ran.code == 0, ran
     return Ending(
         seen=bench.read(),
         fingerprint=bench.fingerprint(),
