@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from melwatch import system
 from melwatch.adoption import require_nothing_of_ours
-from melwatch.dataset.layout import DatasetFolder, read_current
+from melwatch.dataset.layout import DatasetFolder, dataset_id
 from melwatch.disk import make_folder
 from melwatch.errors import ConfigError
 from melwatch.library.rules import Rules
@@ -36,8 +36,7 @@ def open_workshop(config: Config) -> Workshop:
 
     Raises `ConfigError` where a dataset lies that melwatch did not write.
     """
-    current = read_current(DatasetFolder(config.dataset.path))
-    return _gather(config, current["dataset_id"] if current else None)
+    return _gather(config, dataset_id(DatasetFolder(config.dataset.path)))
 
 
 def open_adopting(config: Config) -> Workshop:
@@ -46,7 +45,7 @@ def open_adopting(config: Config) -> Workshop:
     return _gather(config, None)
 
 
-def _gather(config: Config, dataset_id: str | None) -> Workshop:
+def _gather(config: Config, known_id: str | None) -> Workshop:
     settings = config.spectrogram
     return Workshop(
         config=config,
@@ -62,7 +61,7 @@ def _gather(config: Config, dataset_id: str | None) -> Workshop:
             config.dataset.dtype,
         ),
         folder=DatasetFolder(config.dataset.path),
-        state=find_state(config.dataset.state, config.dataset.path, dataset_id),
+        state=find_state(config.dataset.state, config.dataset.path, known_id),
         genres=GenreNames.of(config.genres),
     )
 

@@ -93,6 +93,18 @@ def read_current(folder: DatasetFolder) -> dict[str, Any] | None:
     return said
 
 
+def dataset_id(folder: DatasetFolder) -> str | None:
+    """Return the id of a dataset, which its first version has even before that is the current one.
+
+    Raises what `read_current` raises.
+    """
+    said = read_current(folder)
+    if said is None:
+        whole = [number for number in folder.version_numbers() if folder.is_complete(number)]
+        said = read_json(folder.version(whole[-1]) / CURRENT) if whole else {}
+    return said.get("dataset_id")
+
+
 def _refuse_foreign(folder: DatasetFolder) -> None:
     strangers = [folder.library / DATASET_DICT, folder.library / STATE, folder.path / GENRES]
     strangers += [folder.path / name for name in (DATASET_DICT, STATE, CURRENT)]
