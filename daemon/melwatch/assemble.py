@@ -11,6 +11,7 @@ from melwatch import system
 from melwatch.adoption import require_nothing_of_ours
 from melwatch.dataset.layout import DatasetFolder, read_current
 from melwatch.dataset.soundness import dataset_id
+from melwatch.disk import make_folder
 from melwatch.errors import ConfigError, StoreError
 from melwatch.library.rules import Rules
 from melwatch.manifest.database import FILE_NAME, open_manifest, read_manifest
@@ -61,7 +62,7 @@ def rules_of(config: Config) -> Rules:
     )
 
 
-def _gather(config: Config, dataset_id: str | None) -> Workshop:
+def _gather(config: Config, known_id: str | None) -> Workshop:
     settings = config.spectrogram
     return Workshop(
         config=config,
@@ -72,7 +73,7 @@ def _gather(config: Config, dataset_id: str | None) -> Workshop:
             config.dataset.dtype,
         ),
         folder=DatasetFolder(config.dataset.path),
-        state=find_state(config.dataset.state, config.dataset.path, dataset_id),
+        state=find_state(config.dataset.state, config.dataset.path, known_id),
         genres=GenreNames.of(config.genres),
     )
 
@@ -84,7 +85,7 @@ def open_for_work(shop: Workshop, now: datetime) -> Iterator[Connection]:
     Raises `LockedError` where another melwatch is at work.
     """
     _require_own(shop)
-    shop.state.path.mkdir(parents=True, exist_ok=True)
+    make_folder(shop.state.path)
     with locked(shop.state.path, now):
         health = examine(shop.state.path / FILE_NAME)
         if health.state is State.DAMAGED:

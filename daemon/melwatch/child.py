@@ -30,7 +30,10 @@ def run_in_child(work: Callable[Args, Result], *args: Args.args, **kwargs: Args.
     context = system.child_context()
     ours, theirs = context.Pipe()
     process = context.Process(target=_answer, args=(theirs, work, args, kwargs))  # type: ignore[attr-defined]
-    process.start()
+    try:
+        process.start()
+    except EOFError:  # from the server that children are forked from
+        raise ChildDiedError(f"No process can be started to {work.__name__}", "Is there memory enough?") from None
     theirs.close()
     try:
         kind, answer = ours.recv()

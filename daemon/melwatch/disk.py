@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -40,6 +40,15 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
         raise
     if durable:
         filesystem.sync_folder(path.parent)
+
+
+def make_folder(path: Path) -> None:
+    """Have a folder, and those above it, be there, and still after a power cut."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in reversed(missing):
+        with suppress(PermissionError):  # one may write into a folder that one may not read
+            filesystem.sync_folder(folder.parent)
 
 
 def put_in_place(beside: Path, path: Path) -> None:

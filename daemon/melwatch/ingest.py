@@ -116,7 +116,10 @@ def _examine(path: RelPath, setup: Setup, *, may_extract: bool) -> Examined:
 def _make(audio: OpenAudio, audio_id: AudioId, setup: Setup) -> tuple[Made | None, TrackError | None]:
     """Make a song's spectrograms, unless another file of the same sound had them made just now."""
     file = spool_file(setup.spool, audio_id, setup.recipe.id)
-    made = read_facts(file, setup.recipe.bytes_per_track)
+    try:
+        made = read_facts(file, setup.recipe.bytes_per_track)
+    except OSError as error:
+        raise _without_spool(setup, error) from None
     if made is not None:
         return made, None
     from melwatch.spectrogram.extract import extract  # what it needs is for workers only
@@ -133,8 +136,13 @@ def _make(audio: OpenAudio, audio_id: AudioId, setup: Setup) -> tuple[Made | Non
     try:
         return write_spool(file, extracted.values, extracted.sound), None
     except OSError as error:
-        what = "is full" if system.is_disk_full(error) else f"cannot be written ({error.strerror})"
-        raise DegradedError(f"The disk of {setup.spool} {what}", "Free some space, then run it again.") from None
+        raise _without_spool(setup, error) from None
+
+
+def _without_spool(setup: Setup, error: OSError) -> DegradedError:
+    if system.is_disk_full(error):
+        return DegradedError(f"The disk of {setup.spool} is full", "Free some space, then run it again.")
+    return DegradedError(f"{setup.spool} cannot be used: {error.strerror}", "Check its disk and permissions.")
 
 
 def _too_large(setup: Setup) -> TrackError:

@@ -75,11 +75,13 @@ class Intake:
         plan = make_plan(look.known, look.seen.seen, look.seen.unverified)
         tracks.add_tracks(self.db, plan.added)
         taken = Taken(plan=plan, tally=Tally())
-        due = self._worth_reading(self._settled(look, taken), taken)
+        settled = self._settled(look, taken)
+        due = self._worth_reading(settled, taken)
         to_read = self._affordable(due, look, taken)
-        undecided = self._may_have_moved(frozenset(due) - frozenset(to_read), look, taken)
         if to_read:
             taken.tally = self._extract(to_read, now)
+        read = {file.path for file in to_read} - taken.tally.unread
+        undecided = self._may_have_moved([file for file in settled if file.path not in read], look, taken)
         if self.patience is not None:
             taken.look_again_by(self.patience.note_read(to_read, taken.tally.unread, time.monotonic()))
             taken.look_again_by(self.patience.note_sight(look.seen.out_of_reach))

@@ -80,7 +80,8 @@ def unsealed(db: sqlite3.Connection, folder: DatasetFolder) -> list[int]:
     """Return the versions on record that lack nothing but their `current.json`, which the record can tell."""
     on_disk = set(folder.version_numbers())
     on_record = [version.number for version in versions.all_versions(db)]
-    return [n for n in on_record if n in on_disk and soundness.faults(folder, n) == [layout.CURRENT]]
+    unread = [n for n in on_record if n in on_disk and not soundness.is_sealed(folder, n)]
+    return [n for n in unread if soundness.faults(folder, n) == [layout.CURRENT]]
 
 
 def seal(db: sqlite3.Connection, folder: DatasetFolder, number: int, now: datetime) -> None:

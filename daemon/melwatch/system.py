@@ -25,6 +25,9 @@ _KERNEL = Path("/proc/sys")
 _ONE_THREAD_EACH = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """Workers are as many as cores, so each computes on its own."""
 
+_PASSING = {errno.EIO, errno.EROFS, errno.ESTALE, errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+"""What a disk, a network or a busy machine may get over."""
+
 
 def config_folder(*, for_all: bool) -> Path:
     """Return where configurations lie: the person's own, or the machine's, for all."""
@@ -262,7 +265,7 @@ def is_passing(error: OSError) -> bool:
         from melwatch import windows
 
         return is_disk_full(error) or error.winerror in windows.PASSING
-    return is_disk_full(error) or error.errno in {errno.EIO, errno.EROFS, errno.ESTALE, errno.ETIMEDOUT}
+    return is_disk_full(error) or error.errno in _PASSING
 
 
 def is_disk_full(error: BaseException) -> bool:

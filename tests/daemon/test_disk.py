@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from melwatch import disk, filesystem
-from melwatch.disk import put_in_place, remove, remove_temporaries, replace_file, replacing, temporary_beside
+from melwatch.disk import (
+    make_folder,
+    put_in_place,
+    remove,
+    remove_temporaries,
+    replace_file,
+    replacing,
+    temporary_beside,
+)
 from melwatch.errors import DegradedError
 
 if TYPE_CHECKING:
@@ -89,6 +97,20 @@ def test_content_is_synced_before_it_is_put_in_place_and_the_folder_after(
 
     assert done[0] == "old: True"
     assert set(done[1:]) <= {"new: False"}
+
+
+def test_a_new_folder_is_synced_into_each_folder_above_that_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a power cut what was synced below it can still be found; nothing is done where it is there already."""
+    synced: list[Path] = []
+    monkeypatch.setattr(filesystem, "sync_folder", synced.append)
+
+    make_folder(tmp_path / "a" / "b")
+    make_folder(tmp_path / "a" / "b")
+
+    assert (tmp_path / "a" / "b").is_dir()
+    assert synced == [tmp_path, tmp_path / "a"]
 
 
 def test_a_leftover_of_the_same_process_id_is_no_obstacle(tmp_path: Path) -> None:

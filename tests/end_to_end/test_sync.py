@@ -278,6 +278,16 @@ def test_lost_state_is_rebuilt_from_music_and_dataset(rig: Rig) -> None:
 
 
 @pytest.mark.slow
+def test_state_that_is_lost_while_the_first_version_is_put_in_place_is_rebuilt(rig: Rig) -> None:
+    """The version says whose it is before it is the current one, so that the new state goes with it."""
+    before = rig.current()
+    shutil.rmtree(rig.state)
+    (rig.dataset / "music_lib" / "current.json").unlink()
+    assert rig.sync()["last_pass"]["extracted"] == 0
+    rig.sync()
+    assert rig.current() == before
+
+
 def test_a_deleted_or_cut_shard_is_made_again(rig: Rig) -> None:
     """A shard that somebody removed or shortened is noticed at the next pass, and rewritten."""
     before = rig.rows_and_splits()

@@ -13,7 +13,7 @@ import pyarrow as pa
 from melwatch.dataset import arrow, layout
 from melwatch.dataset.card import audio_card
 from melwatch.dataset.fingerprint import audio_fingerprint, tracks_of
-from melwatch.disk import replace_file
+from melwatch.disk import make_folder, replace_file
 from melwatch.edition import Split
 from melwatch.errors import DegradedError
 from melwatch.names import display
@@ -61,7 +61,7 @@ def write_audio(folder: DatasetFolder, edition: Edition) -> dict[str, bytes]:
         content = _shard(edition, tracks_of(edition.tracks, split))
         name = f"{arrow.checksum(content)}.arrow"
         place = folder.audio.shard(f"{split}/{name}")
-        place.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(place.parent)
         replace_file(place, content)
         names[split], sizes[split] = [name], len(content)
         digest = audio_fingerprint(edition, split)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from melwatch.dataset import layout
 from melwatch.dataset.layout import FROM_VERSION
-from melwatch.disk import replace_file
+from melwatch.disk import make_folder, replace_file
 from melwatch.edition import Split
 from melwatch.errors import StoreError
 
@@ -73,7 +73,7 @@ def _infos(home: Path, library: Path) -> dict[Path, bytes]:
 def _install_splits(home: Path, library: Path, prefix: str) -> int:
     """Put what describes the splits in place; `prefix` leads from a version's split to `library`."""
     for split in Split:
-        (library / split).mkdir(parents=True, exist_ok=True)
+        make_folder(library / split)
     states, infos = _states(home, library, prefix), _infos(home, library)
     if not _features_change(infos):
         return _replace(infos) + _replace(states)

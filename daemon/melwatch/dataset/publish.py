@@ -18,7 +18,7 @@ from melwatch.dataset.layout import FROM_VERSION, DatasetFolder
 from melwatch.dataset.provenance import provenance
 from melwatch.dataset.shards import write_shards
 from melwatch.dataset.soundness import digest_of
-from melwatch.disk import replace_file
+from melwatch.disk import make_folder, replace_file
 from melwatch.edition import Published, Split
 from melwatch.errors import StoreError
 
@@ -41,7 +41,7 @@ def publish(path: Path, edition: Edition) -> Published:
     if edition.music_root is not None:
         refuse_foreign(folder)
     for split in Split:
-        (folder.library / split).mkdir(parents=True, exist_ok=True)
+        make_folder(folder.library / split)
     shards = write_shards(folder, edition)
     written = sum(shard.facts.bytes for shard in shards if shard.is_new)
     written += _write_version(folder, edition, shards)

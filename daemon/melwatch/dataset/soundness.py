@@ -67,6 +67,11 @@ def was_complete(folder: DatasetFolder, number: int) -> bool:
     return folder.is_complete(number) or any(_says(content, number) for content in _read(folder.current))
 
 
+def is_sealed(folder: DatasetFolder, number: int) -> bool:
+    """Whether a version's `current.json` is as it was written."""
+    return _is_whole(folder.version(number) / layout.CURRENT, number, None)
+
+
 def dataset_id(folder: DatasetFolder) -> str | None:
     """Return the id of a dataset as its newest version tells it; None where none does."""
     for number in reversed(folder.version_numbers()):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import platformdirs
 
-from melwatch.disk import remove_temporaries, replace_file
+from melwatch.disk import make_folder, remove_temporaries, replace_file
 from melwatch.errors import ConfigError
 
 _FILE = "dataset.json"
@@ -62,7 +62,7 @@ def _shown(path: Path) -> str:
 
 def claim(state: StateFolder, dataset: Path) -> None:
     """Create a state folder and note in it which dataset it serves."""
-    state.spool.mkdir(parents=True, exist_ok=True)
+    make_folder(state.spool)
     remove_temporaries(state.path)
     served = {"dataset_id": state.dataset_id, "path": _shown(dataset)}
     replace_file(state.path / _FILE, json.dumps(served, ensure_ascii=False).encode())

@@ -34,9 +34,12 @@ def locked(state: Path, now: datetime) -> Iterator[None]:
     try:
         if not _take(handle):
             raise LockedError(f"Another melwatch is at work on {state}: {holder(path)}", "Wait for it, or stop it.")
-        os.ftruncate(handle, 0)
-        os.lseek(handle, 0, os.SEEK_SET)
-        os.write(handle, _introduction(now))
+        try:
+            os.ftruncate(handle, 0)
+            os.lseek(handle, 0, os.SEEK_SET)
+            os.write(handle, _introduction(now))
+        except OSError as error:
+            raise type(error)(error.errno, error.strerror, str(path)) from error
         yield
         os.ftruncate(handle, 0)
     finally:

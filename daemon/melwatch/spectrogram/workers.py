@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from concurrent.futures import FIRST_COMPLETED, wait
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Generic, Self, TypeVar
 from pebble import ProcessExpired, ProcessPool
 
 from melwatch import system
+from melwatch.errors import DegradedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -83,8 +85,18 @@ class Workers(Generic[Task]):
         """Do the work on every task, a few at a time, and yield each as it is done, in any order.
 
         A worker that dies or takes too long costs its own task only. An exception that `work`
-        raises is a bug, and raised here. Once `halt` is set no further task is begun.
+        raises is a bug, and raised here. Once `halt` is set no further task is begun. Raises
+        `DegradedError` where processes cannot be started.
         """
+        try:
+            yield from self._map(work, tasks, halt)
+        except BrokenProcessPool as error:
+            what = "No process can be started for the work"
+            raise DegradedError(what, "Is there memory enough, and may more files be opened?") from error
+
+    def _map(
+        self, work: Callable[[Task], Result], tasks: Iterable[Task], halt: Event | None
+    ) -> Iterator[Done[Task, Result]]:
         waiting = iter(tasks)
         running: dict[Future[Result], Task] = {}
         while True:
