@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 _PATIENCE_S = 5.0
 """How long to wait for others who have a file open: readers on Windows, virus scanners, indexers."""
 
-TEMPORARY = re.compile(r"\.[^/]*\.\d+\.melwatch-tmp")
+TEMPORARY = re.compile(r"\.[^/]*\.\d+\.melwatch-tmp(-journal|-wal|-shm)?")
+"""What is prepared beside a file; SQLite puts files of its own beside a database."""
 
 
 @contextmanager

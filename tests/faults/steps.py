@@ -29,6 +29,8 @@ ROLES: dict[str, str] = {
     "manifest": r"/state/manifest\.sqlite3$",
     "manifest journal": r"/state/manifest\.sqlite3-journal$",
     "manifest wal": r"/state/manifest\.sqlite3-wal$",
+    "backups": r"/state/backups$",
+    "backup": r"/state/backups/\.?manifest-schema[^/]*$",
     "spool": r"/state/spool$",
     "spool file": r"/state/spool/[^/]+$",
     "dataset": r"/dataset$",

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from melwatch import filesystem
-from melwatch.disk import put_in_place, remove, remove_temporaries, temporary_beside
+from melwatch.disk import make_folder, put_in_place, remove, temporary_beside
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,8 +77,7 @@ def back_up_before_upgrade(db: sqlite3.Connection, file: Path) -> Path:
 def _copy(db: sqlite3.Connection, state: Path, at: datetime, why: str) -> Path:
     schema = db.execute("PRAGMA user_version").fetchone()[0]
     target = state / FOLDER / f"manifest-schema{schema}-{at.strftime(_TIME)}{why}.sqlite3"
-    target.parent.mkdir(exist_ok=True)
-    remove_temporaries(target.parent)
+    make_folder(target.parent)
     beside = temporary_beside(target)
     try:
         with closing(sqlite3.connect(beside, isolation_level=None)) as copy:

@@ -12,6 +12,7 @@ import platformdirs
 
 from melwatch.disk import make_folder, remove_temporaries, replace_file
 from melwatch.errors import ConfigError
+from melwatch.manifest import backups
 
 _FILE = "dataset.json"
 
@@ -63,7 +64,8 @@ def _shown(path: Path) -> str:
 def claim(state: StateFolder, dataset: Path) -> None:
     """Create a state folder and note in it which dataset it serves."""
     make_folder(state.spool)
-    remove_temporaries(state.path)
+    for folder in (state.path, state.path / backups.FOLDER):
+        remove_temporaries(folder)
     served = {"dataset_id": state.dataset_id, "path": _shown(dataset)}
     replace_file(state.path / _FILE, json.dumps(served, ensure_ascii=False).encode())
 
