@@ -30,11 +30,14 @@ def run_in_child(work: Callable[Args, Result], *args: Args.args, **kwargs: Args.
     context = system.child_context()
     ours, theirs = context.Pipe()
     process = context.Process(target=_answer, args=(theirs, work, args, kwargs))  # type: ignore[attr-defined]
-    process.start()
+    try:
+        process.start()
+    except (EOFError, ConnectionError):  # from the server that children are forked from
+        raise ChildDiedError(f"{work.__name__} could not be begun: what it is started by was killed") from None
     theirs.close()
     try:
         kind, answer = ours.recv()
-    except EOFError:
+    except (EOFError, ConnectionError):
         process.join()
         raise ChildDiedError(f"{work.__name__} was killed (exit code {process.exitcode})") from None
     except BaseException:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from soak_library import Library, Model
     from soak_melwatch import Melwatch
 
-CONVERGED_WITHIN_S = 60
+CONVERGED_WITHIN_S = 420
 MOST_MEMORY_BYTES, MOST_DESCRIPTORS, MOST_THREADS = 120_000_000, 64, 24
 TEMPORARY = re.compile(r".*(\.melwatch-tmp|\.tmp|\.part)$")
 BAD_LINES = ("Traceback", "does not add up", "is a bug", "CRITICAL")

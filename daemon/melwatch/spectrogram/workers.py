@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from concurrent.futures import FIRST_COMPLETED, wait
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Generic, Self, TypeVar
 from pebble import ProcessExpired, ProcessPool
 
 from melwatch import system
+from melwatch.errors import DegradedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -84,6 +86,7 @@ class Workers(Generic[Task]):
 
         A worker that dies or takes too long costs its own task only. An exception that `work`
         raises is a bug, and raised here. Once `halt` is set no further task is begun.
+        Raises `DegradedError` where workers die before they take a task, or cannot be started.
         """
         waiting = iter(tasks)
         running: dict[Future[Result], Task] = {}
@@ -96,12 +99,18 @@ class Workers(Generic[Task]):
                     task = next(waiting)
                 except StopIteration:
                     break
-                running[self.pool.schedule(work, args=(task,), timeout=self.timeout_s(task))] = task
+                running[self._schedule(work, task)] = task
             if not running:
                 return
             done, _ = wait(running, _GLANCE_S if halt is not None else None, FIRST_COMPLETED)
             for future in done:
                 yield _outcome(future, running.pop(future))
+
+    def _schedule(self, work: Callable[[Task], Result], task: Task) -> Future[Result]:
+        try:
+            return self.pool.schedule(work, args=(task,), timeout=self.timeout_s(task))
+        except (BrokenProcessPool, RuntimeError) as error:  # the latter where the pool broke since the last task
+            raise _no_workers() from error
 
 
 def _outcome(future: Future[Result], task: Task) -> Done[Task, Result]:
@@ -111,3 +120,10 @@ def _outcome(future: Future[Result], task: Task) -> Done[Task, Result]:
         return Done(task, None, Loss.TIMEOUT)
     except ProcessExpired:
         return Done(task, None, Loss.CRASH)
+    except BrokenProcessPool as error:
+        raise _no_workers() from error
+
+
+def _no_workers() -> DegradedError:
+    what = "The processes that read songs cannot be kept running"
+    return DegradedError(what, "Something ends them, as systems do that are short of memory. It is tried again.")
