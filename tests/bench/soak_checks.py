@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 CONVERGED_WITHIN_S = 420
 MOST_MEMORY_BYTES, MOST_DESCRIPTORS, MOST_THREADS = 120_000_000, 64, 24
 TEMPORARY = re.compile(r".*(\.melwatch-tmp|\.tmp|\.part)$")
-BAD_LINES = ("Traceback", "does not add up", "is a bug", "CRITICAL")
+BAD_LINES = ("This is a bug", "Exception in thread", "does not add up", "CRITICAL")
+"""Not any traceback: what a killed daemon has just begun may end with one."""
 
 
 class Checks:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from soak_songs import is_bad
+from soak_songs import UNKNOWN, is_bad
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -133,10 +133,13 @@ class Library:
     def _song_at(self, path: bytes) -> str:
         facts = os.stat(path)
         key = (facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
-        if key not in self._cache:
-            with open(path, "rb") as file:
-                self._cache[key] = self.songs.song_in(file.read())
-        return self._cache[key]
+        if key in self._cache:
+            return self._cache[key]
+        with open(path, "rb") as file:
+            song = self.songs.song_in(file.read())
+        if song != UNKNOWN:
+            self._cache[key] = song
+        return song
 
     # What people and programs do.
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 SECONDS = 0.5
 KEY_OF_BAD = "bad"
+UNKNOWN = f"{KEY_OF_BAD} unknown"
 
 
 def sweep(number: int) -> bytes:
@@ -91,8 +92,8 @@ class Songs:
         return new
 
     def song_in(self, content: bytes) -> str:
-        """Return the song that a file holds, or `bad ...`."""
-        return self.song_of[key_of(content)]
+        """Return the song that a file holds, or `bad ...`: unknown is what is not written to its end."""
+        return self.song_of.get(key_of(content), UNKNOWN)
 
 
 def is_bad(song: str) -> bool:
