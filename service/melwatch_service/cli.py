@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ BUG = 70
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    _have_streams()
     sys.exit(run(sys.argv[1:]))
 
 
@@ -45,6 +47,13 @@ def run(arguments: list[str]) -> int:
     if code == INTERRUPTED:
         print("Interrupted. What was done is kept; the next run goes on from there.", file=sys.stderr)
     return code
+
+
+def _have_streams() -> None:
+    """Open what whoever started us has closed: else the next file would take its place, and be printed to."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115  for as long as we live
 
 
 def _explained(error: BaseException) -> int:

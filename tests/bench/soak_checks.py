@@ -134,7 +134,8 @@ class Checks:
             if self.faults.is_retry_due and state == "idle":
                 self.faults.is_retry_due = False
                 self.melwatch.run("retry")
-            difference = self._difference(model) if state == "idle" and not live.get("unsettled_files") else state
+            is_idle = state == "idle" and not live["unsettled_files"]
+            difference = self._difference(model) if is_idle else f"the state is {state}"
             if difference is not None:
                 calm_since_s = None
             elif calm_since_s is None:

@@ -49,7 +49,7 @@ def shown_in(opened: DatasetDict) -> dict[str, list[Shown]]:
             continue
         rows = part.with_format("numpy")[:]
         names = part.features["labels"].names
-        paths, numbers, labels = list(part[:]["paths"]), np.asarray(rows["input_values"]), list(rows["labels"])
+        paths, numbers, labels = [str(path) for path in part[:]["paths"]], np.asarray(rows["input_values"]), list(rows["labels"])
         first = 0
         while first < len(paths):
             end = first + 1
