@@ -22,6 +22,7 @@ import argparse
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -74,12 +75,13 @@ class Soak:
         self.library.begin()
         self.melwatch.start()
         self._calm(deeply=False)
-        self._start_readers()
+        for mode in ("load", "load_from_disk"):
+            self._start_reader(mode)
         until_s = time.monotonic() + seconds
         while time.monotonic() < until_s:
             for _ in range(ACTIONS_QUICK if self.is_quick else ACTIONS_BETWEEN_CHECKS):
                 self._act()
-            self._calm(deeply=self.chance.random() < 0.3)  # noqa: PLR2004
+            self._calm(deeply=self.chance.random() < 0.3)
         self._calm(deeply=True)
         self.melwatch.stop()
 
@@ -102,12 +104,14 @@ class Soak:
         self.melwatch.start()
         self._listen()
         self.melwatch.is_excused = False
-        if self.faults.damaged or self.chance.random() < 0.5:  # noqa: PLR2004  otherwise it must notice by itself
+        if self.faults.damaged or self.chance.random() < 0.5:
             self._ask_to_look()
         self.say("checking" + (" deeply" if deeply else ""))
         self.checks.check(deeply=deeply)
         self._listen()
-        self.say(f"all is well: {len(self.checks.present)} songs, {self.checks.extracted} extracted, {self.checks.held}")
+        self.say(
+            f"all is well: {len(self.checks.present)} songs, {self.checks.extracted} extracted, {self.checks.held}"
+        )
 
     def _ask_to_look(self) -> None:
         until_s = time.monotonic() + 60
@@ -121,12 +125,14 @@ class Soak:
         self.checks.note_songs()
         self.checks.check_log()
         self.melwatch.check_alive()
-        for mode, reader in self.readers.items():
+        for mode, reader in list(self.readers.items()):
             lines = self._told_by(mode)
             for line in lines[self.told.get(mode, 0) :]:
                 self.checks.take_in_version(json.loads(line))
             self.told[mode] = len(lines)
-            if reader.poll() is not None:
+            if reader.poll() == -signal.SIGBUS and self.faults.excuse.exists():
+                self._start_reader(mode)  # a shard was cut that it had mapped
+            elif reader.poll() is not None:
                 raise Broken(f"the reader {mode} has ended: {(self.place.folder / f'{mode}.err').read_text()[-3000:]}")
 
     def _told_by(self, mode: str) -> list[str]:
@@ -134,22 +140,21 @@ class Soak:
         text = file.read_text(encoding="utf-8") if file.exists() else ""
         return text[: text.rfind("\n") + 1].splitlines()
 
-    def _start_readers(self) -> None:
+    def _start_reader(self, mode: str) -> None:
         folder = self.place.folder
-        for mode in ("load", "load_from_disk"):
-            arguments = [self.place.dataset, mode, folder / "quiet" / "reference.json", self.faults.excuse]
-            with (folder / f"{mode}.err").open("wb") as err:
-                self.readers[mode] = subprocess.Popen(
-                    [sys.executable, str(READER), *map(str, arguments), str(folder / f"{mode}.out")],
-                    stdout=err,
-                    stderr=err,
-                    env={**os.environ, "XDG_CACHE_HOME": str(folder / "cache")},
-                )
+        arguments = [self.place.dataset, mode, folder / "quiet" / "reference.json", self.faults.excuse]
+        with (folder / f"{mode}.err").open("wb") as err:
+            self.readers[mode] = subprocess.Popen(
+                [sys.executable, str(READER), *map(str, arguments), str(folder / f"{mode}.out")],
+                stdout=err,
+                stderr=err,
+                env={**os.environ, "XDG_CACHE_HOME": str(folder / "cache")},
+            )
 
     def reads(self) -> int:
         """Return how often the dataset was opened and read."""
         counts = [self.place.folder / f"{mode}.count" for mode in self.readers]
-        return sum(int(count.read_text() or 0) for count in counts if count.exists())
+        return sum(len(count.read_bytes()) for count in counts if count.exists())
 
     def summary(self) -> str:
         """Return in a line what was done and seen."""

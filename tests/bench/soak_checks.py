@@ -12,7 +12,6 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import psutil
-
 from soak_library import MIN_GENRE, genre_of
 from soak_melwatch import Broken
 from soak_reader import shown_in, songs_of
@@ -140,7 +139,7 @@ class Checks:
                 calm_since_s = None
             elif calm_since_s is None:
                 calm_since_s = time.monotonic()
-            elif time.monotonic() - calm_since_s > 2:  # noqa: PLR2004  longer than it takes to look again
+            elif time.monotonic() - calm_since_s > 2:
                 return
             if time.monotonic() > until_s:
                 raise Broken(f"not in step after {CONVERGED_WITHIN_S} s: {difference}; {live}")
@@ -200,9 +199,7 @@ class Checks:
         if known.keys() != model.tracks.keys():
             raise Broken(f"manifest and tree differ: {sorted(known.keys() ^ model.tracks.keys())}")
         wrong = {
-            path: (known[path], song)
-            for path, song in model.tracks.items()
-            if known[path] != song and not is_bad(song)
+            path: (known[path], song) for path, song in model.tracks.items() if known[path] != song and not is_bad(song)
         }
         if wrong:
             raise Broken(f"the manifest has other songs than the files: {wrong}")

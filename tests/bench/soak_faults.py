@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import psutil
+from soak_reader import shown_in
 
 from building import library as write_tree
 from building import songs as tones
-from soak_reader import shown_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,7 +20,11 @@ PRIVATE = "SOAK_HAS_MOUNTS"
 """Set in the environment of a soak that may mount."""
 
 DATASET_MB, STATE_MB = 64, 32
-_WITHOUT_RIGHTS = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-dac_override,-dac_read_search")
+_WITHOUT_RIGHTS = (
+    "setpriv",
+    "--bounding-set=-dac_override,-dac_read_search",
+    "--inh-caps=-dac_override,-dac_read_search",
+)
 
 
 def enter_private_mounts() -> None:

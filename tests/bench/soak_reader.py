@@ -49,7 +49,11 @@ def shown_in(opened: DatasetDict) -> dict[str, list[Shown]]:
             continue
         rows = part.with_format("numpy")[:]
         names = part.features["labels"].names
-        paths, numbers, labels = [str(path) for path in part[:]["paths"]], np.asarray(rows["input_values"]), list(rows["labels"])
+        paths, numbers, labels = (
+            [str(path) for path in part[:]["paths"]],
+            np.asarray(rows["input_values"]),
+            list(rows["labels"]),
+        )
         first = 0
         while first < len(paths):
             end = first + 1
@@ -111,7 +115,7 @@ def main() -> None:
     """Read until killed."""
     dataset, mode, reference_file, excuse, out = sys.argv[1:]
     reference = json.loads(Path(reference_file).read_text(encoding="utf-8"))
-    reads = last = 0
+    last = 0
     with Path(out).open("a", encoding="utf-8") as told:
         while True:
             is_excused = Path(excuse).exists()
@@ -125,11 +129,11 @@ def main() -> None:
                 if not (is_excused or Path(excuse).exists()):
                     print(json.dumps({"broken": f"{mode}: {error!r}"}), file=told, flush=True)
                     raise
-            reads += 1
             if found is not None and found["version"] != last:
                 last = found["version"]
                 print(json.dumps(found), file=told, flush=True)
-            Path(out).with_suffix(".count").write_text(str(reads), encoding="utf-8")
+            with Path(out).with_suffix(".count").open("ab") as count:
+                count.write(b".")
             time.sleep(PAUSE_S)
 
 

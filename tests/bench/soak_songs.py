@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import soundfile
+from soak_reader import shown_in
 
 from building import RATE_HZ, retagged
 from running import Rig
-from soak_reader import shown_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +38,12 @@ def sweep(number: int) -> bytes:
 def broken(number: int) -> bytes:
     """Return what is called `.mp3` and is no song."""
     noise = np.random.default_rng(number).bytes(3000)
-    kinds = (b"", b"<html><script>alert(1)</script></html>" + noise[:9], noise, b"ID3\x04\x00\x00\x7f\x7f\x7f\x7f" + noise)
+    kinds = (
+        b"",
+        b"<html><script>alert(1)</script></html>" + noise[:9],
+        noise,
+        b"ID3\x04\x00\x00\x7f\x7f\x7f\x7f" + noise,
+    )
     return kinds[number % len(kinds)]
 
 
@@ -56,7 +61,9 @@ class Songs:
     @classmethod
     def learn(cls, folder: Path, count: int, environment: dict[str, str]) -> Songs:
         """Have `melwatch sync` read every content once, undisturbed."""
-        songs = cls(good=[sweep(number) for number in range(count)], bad=[broken(number) for number in range(count // 5)])
+        songs = cls(
+            good=[sweep(number) for number in range(count)], bad=[broken(number) for number in range(count // 5)]
+        )
         rig = Rig(folder / "music", folder / "dataset", folder / "state", environment)
         genre = rig.music / "All"
         genre.mkdir(parents=True)

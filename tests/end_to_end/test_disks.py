@@ -6,21 +6,28 @@ import subprocess
 import sys
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from building import library, songs, tone
 from daemons import running
+from melwatch import publication
 from melwatch.disk import TEMPORARY
+from melwatch.errors import DegradedError
+from melwatch.library.settle import Settling
+from melwatch.patience import Patience
 from melwatch.pipeline import Pipeline
 from melwatch.progress import Unwatched
+from melwatch.publication import collect
 from running import Rig
 from workshops import manifest_of, workshop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from melwatch.pipeline import Passed
 
 pytestmark = [
     pytest.mark.slow,
@@ -115,3 +122,51 @@ def test_a_publish_needs_no_music(tmp_path: Path) -> None:
     assert not root.exists()
     assert passed.report.is_published
     assert len(Rig.at(tmp_path).rows()) == 36
+
+
+@pytest.mark.parametrize("when", ["before publishing", "while publishing", "while collecting"])
+@pytest.mark.parametrize("has_patience", [False, True], ids=["sync", "daemon"])
+def test_a_dataset_whose_disk_goes_is_not_begun_anew(tmp_path: Path, when: str, *, has_patience: bool) -> None:
+    """Nothing is written to where the disk belongs, nothing is forgotten, and with the disk all goes on."""
+    shop = workshop(tmp_path)
+    library(tmp_path / "music", {"Rock": songs(6)})
+    aside = tmp_path / "aside"
+
+    def disconnect() -> bool:
+        if shop.folder.path.exists():
+            shop.folder.path.rename(aside)
+        return True
+
+    with manifest_of(shop) as db:
+
+        def run(may_publish: Callable[[], bool] = lambda: True) -> Passed:
+            patience = Patience(settling=Settling(0), gone_s=0) if has_patience else None
+            return Pipeline(shop, db, Unwatched(), patience).run_pass(datetime.now(UTC), may_publish=may_publish)
+
+        assert run().report.version == 1
+        library(tmp_path / "music", {"Rock": {"new.mp3": tone(900)}})
+        if when == "while collecting":
+            disconnect()
+            collect(shop, db, datetime.now(UTC))
+        else:
+            with pytest.MonkeyPatch.context() as patch:
+                if when == "while publishing":
+                    patch.setattr(publication, "_edition", then(disconnect, publication._edition))
+                with pytest.raises(DegradedError, match="is not there|cannot be written"):
+                    run(disconnect if when == "before publishing" else lambda: True)
+        assert not shop.folder.path.exists()
+        aside.rename(shop.folder.path)
+        passed = run()
+        assert (passed.report.version, passed.report.extracted) == (2, 1 if when == "while collecting" else 0)
+    assert len(Rig.at(tmp_path).rows()) == 42
+
+
+def then(first: Callable[[], object], work: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what works as before, with something happening right after it."""
+
+    def both(*given: Any) -> Any:
+        made = work(*given)
+        first()
+        return made
+
+    return both

@@ -40,8 +40,9 @@ def install(folder: DatasetFolder, number: int) -> int:
 
 def _install_splits(home: Path, library: Path, prefix: str) -> int:
     """Put what describes the splits in place; `prefix` leads from a version's split to `library`."""
+    library.mkdir(exist_ok=True)
     for split in Split:
-        (library / split).mkdir(parents=True, exist_ok=True)
+        (library / split).mkdir(exist_ok=True)
     states = {
         library / split / layout.STATE: _at_top((home / split / layout.STATE).read_bytes(), f"{prefix}{split}/")
         for split in Split
