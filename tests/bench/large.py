@@ -29,7 +29,8 @@ def peak_mb():
 rules = Rules.of(extensions=(".mp3",), exclude=(), ignore=())
 idle_mb, began_s = peak_mb(), time.monotonic()
 seen = scan(sys.argv[1].encode(), rules)
-told = {"files": len(seen.seen), "idle_mb": idle_mb, "scan_s": round(time.monotonic() - began_s, 1), "scan_mb": peak_mb()}
+took_s = round(time.monotonic() - began_s, 1)
+told = {"files": len(seen.seen), "idle_mb": idle_mb, "scan_s": took_s, "scan_mb": peak_mb()}
 if sys.argv[2] == "plan":
     known = [KnownFile(path=file.path, stamp=file.stamp, read_ns=2**62, is_done=True) for file in seen.seen]
     began_s = time.monotonic()

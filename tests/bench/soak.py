@@ -192,6 +192,7 @@ def main() -> int:
     folder = given.folder.absolute()
     folder.mkdir(parents=True)
     print(f"seed {seed}", flush=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what it started ends with it
     soak = Soak(folder, seed, is_quick=given.quick)
     try:
         soak.run(60 * (given.minutes if given.minutes is not None else 1 if given.quick else 60))

@@ -9,13 +9,13 @@ import time
 import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from soak_songs import UNKNOWN, is_bad
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
     from random import Random
 
     from soak_place import Place
@@ -364,7 +364,8 @@ class Library:
         self.made += 1
         number, genre = self.made, self._folder()
         path = self.chance.choice((
-            genre / f"cover {number}.jpg", genre / f"{number}.flac", genre / f".{number}.mp3", genre / f"._{number}.mp3",
+            genre / f"cover {number}.jpg", genre / f"{number}.flac", genre / f".{number}.mp3",
+            genre / f"._{number}.mp3",
             genre / f"{number}.mp3.part", self.root / f"{number}.mp3", self.root / "Mixes" / f"{number}.mp3",
             genre / ".hidden" / f"{number}.mp3", self.root / f"notes {number}.txt", genre / f"{number}.M4A",
         ))  # fmt: skip
@@ -395,11 +396,11 @@ class Library:
 
     def _tracks(self) -> list[Path]:
         """Return the songs that may be changed: those that nobody is writing just now."""
-        found = []
-        for path in sorted(self.root.rglob("*.[mM][pP]3")):
-            if path.is_file() and not path.is_symlink() and path.stat().st_ino not in self.being_written:
-                found.append(path)
-        return found
+        return [
+            path
+            for path in sorted(self.root.rglob("*.[mM][pP]3"))
+            if path.is_file() and not path.is_symlink() and path.stat().st_ino not in self.being_written
+        ]
 
     def _some(self, count: int) -> list[Path]:
         tracks = self._tracks()

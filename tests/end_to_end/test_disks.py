@@ -152,7 +152,7 @@ def test_a_dataset_whose_disk_goes_is_not_begun_anew(tmp_path: Path, when: str, 
             with pytest.MonkeyPatch.context() as patch:
                 if when == "while publishing":
                     patch.setattr(publication, "_edition", then(disconnect, publication._edition))
-                with pytest.raises(DegradedError, match="is not there|cannot be written"):
+                with pytest.raises(DegradedError, match=r"is not there|cannot be written"):
                     run(disconnect if when == "before publishing" else lambda: True)
         assert not shop.folder.path.exists()
         aside.rename(shop.folder.path)

@@ -272,7 +272,7 @@ def test_a_group_that_may_write_to_the_folder_may_write_to_the_manifest(tmp_path
 def test_a_log_that_a_reader_keeps_growing_is_told_and_shrinks_when_the_reader_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While one reads on and on SQLite cannot empty its log; that is said, writing goes on, and it ends with the reader."""
+    """While one reads on and on SQLite cannot empty its log: that is said, and it ends with the reader."""
     monkeypatch.setattr(database, "LARGEST_LOG_BYTES", 4 << 20)
     monkeypatch.setattr(database, "_LOG_KEPT_BYTES", 1 << 20)
     with open_manifest(tmp_path) as db:
