@@ -148,6 +148,9 @@ def test_a_dataset_whose_disk_goes_is_not_begun_anew(tmp_path: Path, when: str, 
         if when == "while collecting":
             disconnect()
             collect(shop, db, datetime.now(UTC))
+            if has_patience:
+                with pytest.raises(DegradedError, match="is not there"):
+                    run()
         else:
             with pytest.MonkeyPatch.context() as patch:
                 if when == "while publishing":
