@@ -120,7 +120,8 @@ class Place:
         """Copy what a broken soak leaves to where it outlasts the mounts."""
         kept = self.folder / "kept"
         for name, source in (("dataset", self.dataset), ("state", self.state)):
-            shutil.copytree(source, kept / name, dirs_exist_ok=True, ignore_dangling_symlinks=True)
+            if source.exists():
+                shutil.copytree(source, kept / name, dirs_exist_ok=True, ignore_dangling_symlinks=True)
         return kept
 
     def _mount_disk(self, name: str, at: Path, size_mb: int) -> None:
