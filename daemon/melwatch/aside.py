@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from melwatch.disk import put_in_place, temporary_beside
+from melwatch.disk import make_folder, put_in_place, replacing
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -25,11 +25,10 @@ def keep_copy(home: Path, file: Path, *, now: datetime) -> Path | None:
     target = place_of(home, file, now)
     if not file.exists():
         return None
-    target.parent.mkdir(parents=True, exist_ok=True)
-    beside = temporary_beside(target)
+    make_folder(target.parent)
     try:
-        shutil.copyfile(file, beside)
-        put_in_place(beside, target)
+        with file.open("rb") as damaged, replacing(target) as kept:
+            shutil.copyfileobj(damaged, kept)
     except FileNotFoundError:
         return None
     return target
@@ -38,7 +37,7 @@ def keep_copy(home: Path, file: Path, *, now: datetime) -> Path | None:
 def move(home: Path, file: Path, *, now: datetime) -> Path | None:
     """Take a damaged file below `home` out of its place; return where it is kept, or None where it is gone."""
     target = place_of(home, file, now)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     try:
         put_in_place(file, target)
     except FileNotFoundError:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from melwatch import system
+from melwatch import mounts, system
 from melwatch.adoption import require_nothing_of_ours
 from melwatch.dataset.layout import DatasetFolder, read_current
 from melwatch.dataset.soundness import dataset_id
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
     from melwatch.config import Config
     from melwatch.progress import Progress
+
+log = logging.getLogger(__name__)
 
 
 def open_workshop(config: Config) -> Workshop:
@@ -82,9 +85,10 @@ def _gather(config: Config, known_id: str | None) -> Workshop:
 def open_for_work(shop: Workshop, now: datetime) -> Iterator[Connection]:
     """Take the lock of the state folder and open the manifest for writing.
 
-    Raises `LockedError` where another melwatch is at work.
+    Raises `LockedError` where another melwatch is at work, `ConfigError` where the state cannot be kept there.
     """
     _require_own(shop)
+    _judge_disks(shop)
     make_folder(shop.state.path)
     with locked(shop.state.path, now):
         health = examine(shop.state.path / FILE_NAME)
@@ -156,6 +160,27 @@ def _require_own(shop: Workshop) -> None:
         is_own = False
     if not is_own:
         raise _not_yours(shop)
+
+
+def _judge_disks(shop: Workshop) -> None:
+    """Refuse state on a network drive, and say what to expect of a dataset on a disk that forgives little."""
+    kind = mounts.file_system(os.fsencode(os.path.realpath(shop.state.path)))
+    if kind in mounts.REMOTE_TYPES:
+        what = f"The state folder {shop.state.path} lies on a network drive ({kind})"
+        hint = "SQLite's write-ahead log needs a local disk: name one with --state. The dataset may stay where it is."
+        raise ConfigError(what, hint)
+    kind = mounts.file_system(os.fsencode(os.path.realpath(shop.folder.path)))
+    if kind in mounts.LOSSY_TYPES:
+        log.warning(
+            "The dataset %s lies on %s, which keeps no journal: after a power cut run `melwatch verify --read-data`",
+            shop.folder.path, kind,
+        )  # fmt: skip
+    elif mounts.is_remote(kind):
+        log.warning(
+            "The dataset %s lies on a network drive (%s): who reads it elsewhere may see a version late, "
+            "and only one machine may write to it",
+            shop.folder.path, kind,
+        )  # fmt: skip
 
 
 def _not_yours(shop: Workshop) -> ConfigError:

@@ -32,12 +32,13 @@ def run_in_child(work: Callable[Args, Result], *args: Args.args, **kwargs: Args.
     process = context.Process(target=_answer, args=(theirs, work, args, kwargs))  # type: ignore[attr-defined]
     try:
         process.start()
-    except EOFError:  # from the server that children are forked from
-        raise ChildDiedError(f"No process can be started to {work.__name__}", "Is there memory enough?") from None
+    except (EOFError, ConnectionError):  # from the server that children are forked from
+        what = f"{work.__name__} could not be begun: what it is started by was killed"
+        raise ChildDiedError(what, "Is there memory enough?") from None
     theirs.close()
     try:
         kind, answer = ours.recv()
-    except EOFError:
+    except (EOFError, ConnectionError):
         process.join()
         raise ChildDiedError(f"{work.__name__} was killed (exit code {process.exitcode})") from None
     except BaseException:

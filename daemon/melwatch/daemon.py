@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from melwatch import mounts, publication, system
@@ -17,7 +18,7 @@ from melwatch.library.root import read_root
 from melwatch.library.settle import Settling
 from melwatch.library.watch import Watch
 from melwatch.live import LiveProgress
-from melwatch.manifest.database import open_manifest
+from melwatch.manifest.database import log_trouble, open_manifest
 from melwatch.patience import Patience
 from melwatch.pipeline import Pipeline
 from melwatch.progress import Unwatched
@@ -102,7 +103,8 @@ def _run_pass(
             if wishes.is_asked:
                 patience.forget_refusals()
             pipeline = Pipeline(shop, db, progress, patience, wishes.halt)
-            return pipeline.run_pass(now, may_publish=wishes.publish.is_set, part=part, closed=closed)
+            passed = pipeline.run_pass(now, may_publish=wishes.publish.is_set, part=part, closed=closed)
+            return replace(passed, trouble=passed.trouble or log_trouble(shop.state.path))
     finally:
         system.stop_child_server()
 

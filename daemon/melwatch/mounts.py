@@ -14,6 +14,9 @@ REMOTE_TYPES = frozenset({
 })  # fmt: skip
 """File systems that others may change without the system here being told."""
 
+LOSSY_TYPES = frozenset({"exfat", "msdos", "vfat"})
+"""File systems without a journal: after a power cut even what was not being written may be damaged."""
+
 _MOUNTS = Path("/proc/self/mountinfo")
 _READ_ONLY_VOLUME = 0x0008_0000
 _ESCAPE = re.compile(rb"\\([0-7]{3})")

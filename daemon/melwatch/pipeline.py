@@ -85,13 +85,20 @@ class Pipeline:
         started_s = time.monotonic()
         if self.patience is not None:
             self._require_dataset()
+        may_begin = not self.shop.folder.library.exists()
         is_damaged = recover(self.db, self.shop.state.spool, self.shop.folder, now)
         renewal.note(self.shop, self.db)
         change = renewal.find_change(self.shop, self.db)
         shop = renewal.in_force(self.shop, change)
         lost = recipes.count_lost(self.db, shop.recipe.id) if is_damaged and shop.recipe.is_past else 0
         passed = self._run_pass(
-            shop, now, may_publish if not lost else lambda: False, part, closed, is_damaged=is_damaged
+            shop,
+            now,
+            may_publish if not lost else lambda: False,
+            part,
+            closed,
+            is_damaged=is_damaged,
+            may_begin=may_begin,
         )
         if lost:
             passed = replace(passed, unpublished=None)
@@ -127,7 +134,7 @@ class Pipeline:
         left = renewal.find_change(self.shop, self.db)
         if left is not None and left.is_ready and not is_patient:
             first = passed.report
-            second = self._run_pass(self.shop, now, may_publish, EVERYTHING, (), is_damaged=False)
+            second = self._run_pass(self.shop, now, may_publish, EVERYTHING, (), is_damaged=False, may_begin=False)
             passed = replace(second, report=report.of_both(passed.report, second.report))
             passed = replace(passed, report=report.of_both(first, passed.report))
             left = renewal.find_change(self.shop, self.db)
@@ -154,6 +161,7 @@ class Pipeline:
         closed: Collection[RelPath],
         *,
         is_damaged: bool,
+        may_begin: bool,
     ) -> Passed:
         """Bring manifest and dataset in step by the recipe of one workshop."""
         started_s = time.monotonic()
@@ -170,7 +178,9 @@ class Pipeline:
         )
         taken = intake.take(seen, now)
         took_in_s = time.monotonic()
-        taken, published = self._publish(intake, seen, taken, now, may_publish, is_damaged=is_damaged)
+        taken, published = self._publish(
+            intake, seen, taken, now, may_publish, is_damaged=is_damaged, may_begin=may_begin
+        )
         if not published.published:
             overhead_s += time.monotonic() - took_in_s
         tracks.replace_left_out(self.db, [(entry.path, entry.reason) for entry in seen.seen.left_out])
@@ -200,6 +210,7 @@ class Pipeline:
         may_publish: Callable[[], bool],
         *,
         is_damaged: bool,
+        may_begin: bool,
     ) -> tuple[Taken, Publication]:
         """Publish what was taken in; where spectrograms on record turn out to be lost, make them again."""
         earlier: Publication | None = None
@@ -210,10 +221,13 @@ class Pipeline:
                 now,
                 is_forced=is_damaged,
                 may_write=may_publish() or (taken.is_short_of_space and not intake.shop.recipe.is_past),
+                may_begin=may_begin,
             ).after(earlier)
             lost, earlier = published.lost, published
             if lost is None:
                 return taken, published
+            if not may_begin:
+                self._require_dataset()
             if attempt == _MOST_REPAIRS - 1:
                 raise lost
             tracks.forget_songs(self.db, lost.audio_ids)

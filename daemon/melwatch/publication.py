@@ -11,7 +11,7 @@ from melwatch import system
 from melwatch.child import run_in_child
 from melwatch.compose import compose
 from melwatch.dataset import fingerprint
-from melwatch.dataset.collect import find_garbage, remove_garbage
+from melwatch.dataset.collect import Collected, find_garbage, remove_garbage
 from melwatch.edition import Edition, Epoch
 from melwatch.errors import DegradedError, SpectrogramLostError
 from melwatch.manifest import epochs, ledger, recipes, tracks, versions
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from sqlite3 import Connection
 
     from melwatch.compose import Composition
-    from melwatch.dataset.collect import Collected
     from melwatch.dataset.splits import Move
     from melwatch.edition import DatasetTrack, Published
     from melwatch.track import TrackRecord
@@ -68,11 +67,17 @@ class Publication:
 
 
 def publish(
-    shop: Workshop, db: Connection, now: datetime, *, is_forced: bool = False, may_write: bool = True
+    shop: Workshop,
+    db: Connection,
+    now: datetime,
+    *,
+    is_forced: bool = False,
+    may_write: bool = True,
+    may_begin: bool = True,
 ) -> Publication:
     """Publish a new version if it would differ from the current one, or if `is_forced`.
 
-    Without `may_write` only tell whether that is due.
+    Without `may_write` only tell whether that is due; without `may_begin` make no dataset where none is.
 
     Raises `DegradedError` where the disk of the dataset is full.
     """
@@ -101,7 +106,7 @@ def publish(
     if not may_write:
         return replace(nothing, due=version.content)
     try:
-        published = _write(shop, edition)
+        published = _write(shop, edition, may_begin=may_begin)
     except SpectrogramLostError as lost:
         return replace(nothing, lost=lost)
     versions.record_published(db, version, published)
@@ -121,7 +126,12 @@ def compose_version(shop: Workshop, db: Connection, records: list[TrackRecord]) 
 
 
 def collect(shop: Workshop, db: Connection, now: datetime) -> Collected:
-    """Remove versions past their time, the shards that only they used, and strays in the spool."""
+    """Remove versions past their time, the shards that only they used, and strays in the spool.
+
+    Where the dataset is gone as a whole, as with its disk, it is not taken for one without versions.
+    """
+    if versions.newest_version(db) is not None and not shop.folder.library.exists():
+        return Collected()
     settings = shop.config.dataset
     wanted = {shop.recipe.id, recipes.accepted(db) or "", *(version.recipe for version in versions.all_versions(db))}
     recipes.forget_spooled(db, wanted)
@@ -196,15 +206,15 @@ def _version_record(edition: Edition) -> VersionRecord:
     )
 
 
-def _write(shop: Workshop, edition: Edition) -> Published:
+def _write(shop: Workshop, edition: Edition, *, may_begin: bool) -> Published:
     try:
-        return run_in_child(_write_in_child, shop.folder.path, edition)
+        return run_in_child(_write_in_child, shop.folder.path, edition, may_begin=may_begin)
     except OSError as error:
         what = "is full" if system.is_disk_full(error) else f"cannot be written: {error.strerror}"
         raise DegradedError(f"The disk of {shop.folder.path} {what}", "The last version stays current.") from error
 
 
-def _write_in_child(path: Path, edition: Edition) -> Published:
+def _write_in_child(path: Path, edition: Edition, *, may_begin: bool) -> Published:
     from melwatch.dataset.publish import publish as write
 
-    return write(path, edition)
+    return write(path, edition, may_begin=may_begin)

@@ -155,6 +155,10 @@ def start_child_server(modules: Sequence[str]) -> None:
     if sys.platform != "win32":
         from multiprocessing import forkserver
 
+        try:
+            os.getcwd()
+        except FileNotFoundError:  # a folder that was deleted: children would fail to go there
+            os.chdir(os.sep)
         forkserver.set_forkserver_preload(list(modules))
         forkserver.ensure_running()
 

@@ -6,7 +6,9 @@ Worker processes import this module again to find their bearings, so it must sta
 from __future__ import annotations
 
 import gc
+import io
 import logging
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,7 @@ BUG = 70
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    _have_streams()
     sys.exit(run(sys.argv[1:]))
 
 
@@ -45,6 +48,17 @@ def run(arguments: list[str]) -> int:
     if code == INTERRUPTED:
         print("Interrupted. What was done is kept; the next run goes on from there.", file=sys.stderr)
     return code
+
+
+def _have_streams() -> None:
+    """Open what whoever started us has closed: else the next file would take its place, and be printed to."""
+    if sys.stderr is not None and not sys.stderr.isatty():
+        # What cannot be written, as to a log on a full disk, is not kept: each child is begun with a flush.
+        raw = io.FileIO(sys.stderr.fileno(), "w", closefd=False)
+        sys.stderr = io.TextIOWrapper(raw, sys.stderr.encoding, "backslashreplace", write_through=True)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115  for as long as we live
 
 
 def _explained(error: BaseException) -> int:

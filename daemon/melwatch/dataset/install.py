@@ -72,8 +72,9 @@ def _infos(home: Path, library: Path) -> dict[Path, bytes]:
 
 def _install_splits(home: Path, library: Path, prefix: str) -> int:
     """Put what describes the splits in place; `prefix` leads from a version's split to `library`."""
+    make_folder(library, parents=False)
     for split in Split:
-        make_folder(library / split)
+        make_folder(library / split, parents=False)
     states, infos = _states(home, library, prefix), _infos(home, library)
     if not _features_change(infos):
         return _replace(infos) + _replace(states)

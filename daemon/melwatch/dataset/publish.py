@@ -31,17 +31,20 @@ if TYPE_CHECKING:
     from melwatch.track import AudioId
 
 
-def publish(path: Path, edition: Edition) -> Published:
+def publish(path: Path, edition: Edition, *, may_begin: bool = True) -> Published:
     """Write an edition as a new version, check it, and make it the current one.
 
+    Without `may_begin` the dataset must be there: where its disk is gone nothing is begun in its place.
     Raises `StoreError` where the result is not what the edition says, and `DegradedError` where the
     disk is full; then nothing has become visible to readers.
     """
     folder = DatasetFolder(path)
     if edition.music_root is not None:
         refuse_foreign(folder)
+    if may_begin:
+        make_folder(folder.library)
     for split in Split:
-        make_folder(folder.library / split)
+        make_folder(folder.library / split, parents=False)
     shards = write_shards(folder, edition)
     written = sum(shard.facts.bytes for shard in shards if shard.is_new)
     written += _write_version(folder, edition, shards)
@@ -60,8 +63,10 @@ def _write_version(folder: DatasetFolder, edition: Edition, shards: Sequence[Sha
     home = folder.version(edition.number)
     if home.exists():
         shutil.rmtree(home)
+    make_folder(folder.versions, parents=False)
+    home.mkdir()
     for split in Split:
-        (home / split).mkdir(parents=True)
+        (home / split).mkdir()
     files = _tables(edition, shards) | _descriptions(edition, shards) | write_audio(folder, edition)
     made = provenance(edition) | {
         "shards": {shard.facts.path: shard.facts.bytes for shard in shards},

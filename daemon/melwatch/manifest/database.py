@@ -19,6 +19,11 @@ APPLICATION_ID = 0x6D656C77  # "melw"
 FILE_NAME = "manifest.sqlite3"
 _BUSY_TIMEOUT_S = 10.0
 _REPAIR = "Run `melwatch repair`."
+_LOG_KEPT_BYTES, LARGEST_LOG_BYTES = 16 << 20, 64 << 20
+"""What SQLite leaves of its write-ahead log when all of it is in the manifest, and what is too much.
+
+A log of a few MB is usual. One that grows on has a reader that never ends: then nothing can go over.
+"""
 
 
 @contextmanager
@@ -35,6 +40,7 @@ def open_manifest(state: Path) -> Iterator[sqlite3.Connection]:
             _share(file)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute(f"PRAGMA journal_size_limit = {_LOG_KEPT_BYTES}")
             _migrate(connection, file)
             yield connection
     except sqlite3.DatabaseError as error:
@@ -74,6 +80,19 @@ def writing(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def log_trouble(state: Path) -> DegradedError | None:
+    """Say that the write-ahead log is too large, if it is."""
+    file = state / f"{FILE_NAME}-wal"
+    try:
+        size = file.stat().st_size
+    except FileNotFoundError:
+        return None
+    if size <= LARGEST_LOG_BYTES:
+        return None
+    what = f"{file} has grown beyond {LARGEST_LOG_BYTES >> 20} MB"
+    return DegradedError(what, "A program that reads the manifest does not end; end it, and the file shrinks.")
 
 
 def get_meta(connection: sqlite3.Connection, key: str) -> str | None:

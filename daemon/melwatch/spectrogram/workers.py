@@ -85,18 +85,9 @@ class Workers(Generic[Task]):
         """Do the work on every task, a few at a time, and yield each as it is done, in any order.
 
         A worker that dies or takes too long costs its own task only. An exception that `work`
-        raises is a bug, and raised here. Once `halt` is set no further task is begun. Raises
-        `DegradedError` where processes cannot be started.
+        raises is a bug, and raised here. Once `halt` is set no further task is begun.
+        Raises `DegradedError` where workers die before they take a task, or cannot be started.
         """
-        try:
-            yield from self._map(work, tasks, halt)
-        except BrokenProcessPool as error:
-            what = "No process can be started for the work"
-            raise DegradedError(what, "Is there memory enough, and may more files be opened?") from error
-
-    def _map(
-        self, work: Callable[[Task], Result], tasks: Iterable[Task], halt: Event | None
-    ) -> Iterator[Done[Task, Result]]:
         waiting = iter(tasks)
         running: dict[Future[Result], Task] = {}
         while True:
@@ -108,12 +99,18 @@ class Workers(Generic[Task]):
                     task = next(waiting)
                 except StopIteration:
                     break
-                running[self.pool.schedule(work, args=(task,), timeout=self.timeout_s(task))] = task
+                running[self._schedule(work, task)] = task
             if not running:
                 return
             done, _ = wait(running, _GLANCE_S if halt is not None else None, FIRST_COMPLETED)
             for future in done:
                 yield _outcome(future, running.pop(future))
+
+    def _schedule(self, work: Callable[[Task], Result], task: Task) -> Future[Result]:
+        try:
+            return self.pool.schedule(work, args=(task,), timeout=self.timeout_s(task))
+        except (BrokenProcessPool, RuntimeError) as error:  # the latter where the pool broke since the last task
+            raise _no_workers() from error
 
 
 def _outcome(future: Future[Result], task: Task) -> Done[Task, Result]:
@@ -123,3 +120,10 @@ def _outcome(future: Future[Result], task: Task) -> Done[Task, Result]:
         return Done(task, None, Loss.TIMEOUT)
     except ProcessExpired:
         return Done(task, None, Loss.CRASH)
+    except BrokenProcessPool as error:
+        raise _no_workers() from error
+
+
+def _no_workers() -> DegradedError:
+    what = "The processes that read songs cannot be kept running"
+    return DegradedError(what, "Is there memory enough, and may more files be opened? It is tried again.")

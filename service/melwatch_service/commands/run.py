@@ -30,6 +30,7 @@ def run(given: Given) -> None:
     faulthandler.enable()
     face = take_notify(os.environ) or Console()
     shop = given.workshop()
+    os.chdir(os.path.abspath(os.sep))  # where we were started may be deleted, or its disk unmounted
     system.lower_priority()
     with open_runner(shop, face, utc_now()) as runner:
         system.handle_signals(stop=lambda: _stop(runner), rescan=runner.rescan)

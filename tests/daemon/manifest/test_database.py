@@ -16,6 +16,7 @@ from melwatch.manifest.database import (
     APPLICATION_ID,
     FILE_NAME,
     get_meta,
+    log_trouble,
     open_manifest,
     read_manifest,
     set_meta,
@@ -266,3 +267,30 @@ def test_a_group_that_may_write_to_the_folder_may_write_to_the_manifest(tmp_path
             set_meta(db, "key", "value")
         modes = {entry.name: stat.S_IMODE(entry.stat().st_mode) for entry in tmp_path.iterdir()}
     assert modes == {f"{FILE_NAME}{end}": file for end in ("", "-wal", "-shm")}
+
+
+def test_a_log_that_a_reader_keeps_growing_is_told_and_shrinks_when_the_reader_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While one reads on and on SQLite cannot empty its log: that is said, and it ends with the reader."""
+    monkeypatch.setattr(database, "LARGEST_LOG_BYTES", 4 << 20)
+    monkeypatch.setattr(database, "_LOG_KEPT_BYTES", 1 << 20)
+    with open_manifest(tmp_path) as db:
+
+        def write(letter: str) -> None:
+            for number in range(20):
+                with writing(db):
+                    set_meta(db, f"key {number}", letter * 1_000_000)
+
+        write("a")
+        assert log_trouble(tmp_path) is None
+        with read_manifest(tmp_path) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM meta").fetchone()
+            write("b")
+            trouble = log_trouble(tmp_path)
+            assert trouble is not None
+            assert "4 MB" in trouble.what
+            reader.execute("COMMIT")
+        write("c")
+        assert log_trouble(tmp_path) is None
