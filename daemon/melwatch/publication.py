@@ -212,6 +212,9 @@ def _write(shop: Workshop, edition: Edition, *, may_begin: bool) -> Published:
     except OSError as error:
         what = "is full" if system.is_disk_full(error) else f"cannot be written: {error.strerror}"
         raise DegradedError(f"The disk of {shop.folder.path} {what}", "The last version stays current.") from error
+    except MemoryError as error:
+        what = f"There is too little memory to write {shop.folder.path}"
+        raise DegradedError(what, "The last version stays current.") from error
 
 
 def _write_in_child(path: Path, edition: Edition, *, may_begin: bool) -> Published:
