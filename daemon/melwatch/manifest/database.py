@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 APPLICATION_ID = 0x6D656C77  # "melw"
 FILE_NAME = "manifest.sqlite3"
 _BUSY_TIMEOUT_S = 10.0
-_REPAIR = "Run `melwatch repair`."
+_OUT_OF_REACH = {
+    sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM,
+}  # fmt: skip
 _LOG_KEPT_BYTES, LARGEST_LOG_BYTES = 16 << 20, 64 << 20
 """What SQLite leaves of its write-ahead log when all of it is in the manifest, and what is too much.
 
@@ -46,11 +49,7 @@ def open_manifest(state: Path) -> Iterator[sqlite3.Connection]:
     except sqlite3.DatabaseError as error:
         if isinstance(error, (sqlite3.IntegrityError, sqlite3.ProgrammingError)):
             raise
-        if "full" in str(error):
-            raise DegradedError(f"The disk of {file} is full", "Free some space, then run it again.") from error
-        if "locked" in str(error):
-            raise DegradedError(f"Another program has {file} open for writing", "Close it.") from error
-        raise StoreError(f"The manifest {file} cannot be used: {error}", _hint(error)) from error
+        raise explained(error, file) from error
 
 
 @contextmanager
@@ -65,7 +64,30 @@ def read_manifest(state: Path) -> Iterator[sqlite3.Connection]:
             connection.execute("PRAGMA query_only = ON")
             yield connection
     except sqlite3.DatabaseError as error:
-        raise StoreError(f"The manifest {file} cannot be read: {error}", _hint(error)) from error
+        raise explained(error, file) from error
+
+
+def is_out_of_reach(error: sqlite3.DatabaseError) -> bool:
+    """Whether the manifest could not be got at, which says nothing of what is in it."""
+    return _code(error) in _OUT_OF_REACH
+
+
+def explained(error: sqlite3.DatabaseError, file: Path) -> DegradedError | StoreError:
+    """Return what an error of SQLite means for the manifest: trouble that passes, or damage."""
+    code = _code(error)
+    if code == sqlite3.SQLITE_FULL:
+        return DegradedError(f"The disk of {file} is full", "Free some space, then run it again.")
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return DegradedError(f"Another program has {file} open for writing", "Close it.")
+    if code == sqlite3.SQLITE_IOERR:
+        return DegradedError(f"The disk of {file} fails: {error}", "Check it; work goes on once it can be used again.")
+    hint = "Check the permissions of the state folder." if code in _OUT_OF_REACH else "Run `melwatch repair`."
+    return StoreError(f"The manifest {file} cannot be used: {error}", hint)
+
+
+def _code(error: sqlite3.DatabaseError) -> int:
+    """Return what an error is, without its details."""
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 
 @contextmanager
@@ -156,11 +178,3 @@ def _migrations() -> list[tuple[int, str]]:
     folder = resources.files(__package__)
     files = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
     return [(int(file.name.split("_")[0]), file.read_text(encoding="utf-8")) for file in files]
-
-
-def _hint(error: sqlite3.DatabaseError) -> str:
-    if "locked" in str(error):
-        return "Another program has it open."
-    if "unable to open" in str(error) or "readonly" in str(error):
-        return "Check the permissions of the state folder."
-    return _REPAIR

@@ -11,8 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from urllib.parse import quote
 
-from melwatch.errors import StoreError
-from melwatch.manifest.database import APPLICATION_ID, newest_schema
+from melwatch.manifest.database import APPLICATION_ID, explained, is_out_of_reach, newest_schema
 
 OLDEST_SQLITE = (3, 35, 0)
 """The first that takes `ON CONFLICT DO UPDATE` without being told which conflict."""
@@ -20,7 +19,6 @@ OLDEST_SQLITE = (3, 35, 0)
 _OUR_TABLES = {"track", "spectrogram", "placement", "version"}
 _WITH_RECIPES = 4
 """The first schema that has a table of recipes."""
-_OUT_OF_REACH = ("locked", "unable to open", "readonly", "disk I/O")
 
 
 class State(StrEnum):
@@ -50,7 +48,7 @@ def sqlite_version() -> tuple[int, ...]:
 def examine(file: Path, *, is_thorough: bool = False) -> Health:
     """Look a manifest over: whose it is, and whether SQLite finds its pages in order; all indexes too if thorough.
 
-    Raises `StoreError` where it cannot be opened for a reason that is no damage.
+    Raises `StoreError` or `DegradedError` where it cannot be opened for a reason that is no damage.
     """
     if not file.exists() or file.stat().st_size == 0:  # SQLite takes an empty file for a new one
         return Health(State.MISSING, f"The manifest {file} is missing")
@@ -58,10 +56,8 @@ def examine(file: Path, *, is_thorough: bool = False) -> Health:
         with closing(sqlite3.connect(_read_only(file), uri=True)) as db:
             return _judge(db, file, "integrity_check" if is_thorough else "quick_check")
     except sqlite3.DatabaseError as error:
-        if any(words in str(error) for words in _OUT_OF_REACH):
-            raise StoreError(
-                f"The manifest {file} cannot be looked at: {error}", "Is another program at it?"
-            ) from error
+        if is_out_of_reach(error):
+            raise explained(error, file) from error
         return Health(State.DAMAGED, f"The manifest {file} is damaged: {error}")
 
 

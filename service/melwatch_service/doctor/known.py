@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from melwatch import system
 from melwatch.dataset.layout import read_current, shards_of_version
-from melwatch.errors import MelwatchError, StoreError
+from melwatch.errors import MelwatchError
 from melwatch.manifest.database import FILE_NAME
 from melwatch.manifest.health import State, examine
 from melwatch.manifest.lock import holder, holder_pid
@@ -82,7 +82,7 @@ def look_at_manifest(case: Case) -> Iterator[Finding]:
         return
     try:
         health = examine(file)
-    except StoreError as error:
+    except MelwatchError as error:
         if not os.access(state, os.W_OK):
             yield unchecked("state.manifest", f"{file} cannot be read by this account while others use it", _AS_OWNER)
             return
