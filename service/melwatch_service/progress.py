@@ -7,6 +7,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from melwatch.names import printable
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -50,7 +52,7 @@ class TerminalBar:
 
     def say(self, sentence: str) -> None:
         """Print a line above the bar."""
-        self.bar.console.print(sentence, markup=False, highlight=False)
+        self.bar.console.print(printable(sentence), markup=False, emoji=False, highlight=False)
 
     def begin(self, what: str, total: int) -> None:
         """Show a bar of `total` songs."""
@@ -79,7 +81,7 @@ class PlainLines:
 
     def say(self, sentence: str) -> None:
         """Print a line."""
-        print(sentence, file=sys.stderr, flush=True)
+        print(printable(sentence), file=sys.stderr, flush=True)
 
     def begin(self, what: str, total: int) -> None:
         """Start counting."""

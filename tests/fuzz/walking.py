@@ -23,7 +23,7 @@ def kind(header: bytes) -> tuple[int, int, bool]:
 def reference_runs(data: bytes) -> list[Run]:
     """Return all runs of two frames or more, and of one that ends with the file."""
     runs, at = [], 0
-    while at + 4 <= len(data):
+    while (at := data.find(b"\xff", at)) >= 0:
         run = _run_at(data, at)
         if run is not None:
             runs.append(run)

@@ -119,6 +119,16 @@ def test_what_lies_around_a_song_does_not_change_what_is_found(before: bytes, af
         assert [offset - len(before) for offset in found.offsets] == list(plain.offsets)
 
 
+@pytest.mark.parametrize("before", ["fffb9c", "fffb0c", "fffbf0", "fffb9cff", "fffffb9c", "ff", "fffb"])
+def test_a_song_is_found_right_behind_half_a_header(before: str) -> None:
+    """What looks like the beginning of a header and is none hides no frame that overlaps it."""
+    junk = bytes.fromhex(before)
+    found = walk(junk + SHORT)
+
+    assert found.start == len(junk)
+    assert found.info == walk(SHORT).info
+
+
 SHORT = song(0.5)
 
 
