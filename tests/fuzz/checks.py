@@ -21,7 +21,8 @@ from walking import info_numbers, reference_runs
 from melwatch import audiofile, source
 from melwatch.errors import TrackError
 from melwatch.library.identity import identify
-from melwatch.library.tags import read_tags
+from melwatch.library.id3 import NAMES
+from melwatch.library.tags import _ID3_FRAMES, _id3, read_tags
 from melwatch.source import AudioSource
 from melwatch.spectrogram import frame_walk
 from melwatch.spectrogram.decode import decode_windows
@@ -189,8 +190,12 @@ def check_identity(program: bytes) -> None:
 
 def check_tags(program: bytes) -> None:
     """Tags are three short lines of text that every file format and database takes."""
-    with audiofile.open_audio(_write(build(program))) as audio:
+    data = build(program)
+    with audiofile.open_audio(_write(data)) as audio:
         tags = read_tags(audio)
+        whole = _id3_as_mutagen_reads_it(data)
+        if whole is not None:
+            assert {name: list(map(str, values)) for name, values in _id3(audio).items()} == whole
     for text in (tags.title, tags.artist, tags.album):
         assert type(text) is str
         assert len(text) <= 1000
@@ -198,6 +203,21 @@ def check_tags(program: bytes) -> None:
         assert json.loads(json.dumps(text)) == text
         assert not any(unicodedata.category(c) in {"Cc", "Cs"} for c in text)
         assert text == text.strip()
+
+
+def _id3_as_mutagen_reads_it(data: bytes) -> dict[str, list[str]] | None:
+    """Return the same from the whole tag; None if mutagen does not read it, or reads what we leave out."""
+    from mutagen import id3
+    from mutagen._util import MutagenError
+
+    every = {**id3.Frames, **id3.Frames_2_2}
+    if b"x\x9c" in data:  # a frame that is packed
+        return None
+    try:
+        tag = id3.ID3(io.BytesIO(data), known_frames={name: every[name] for name in map(bytes.decode, NAMES)})
+    except (MutagenError, ValueError, IndexError, EOFError, NotImplementedError):
+        return None
+    return {name: list(map(str, getattr(tag.get(frame), "text", ()))) for name, frame in _ID3_FRAMES.items()}
 
 
 @functools.cache
