@@ -5,7 +5,7 @@ from __future__ import annotations
 HOSTILE_NAMES = (
     b"\x1b[31mEVIL\x1b[0m",
     b"\x1b]0;EVIL\x07",
-    b"\x1b]8;;http://evil.example\x1b\\EVIL\x1b]8;;\x1b\\",
+    b"\x1b]8;;http:evil.example\x1b\\EVIL\x1b]8;;\x1b\\",
     b"\x1bP+q544e\x1b\\EVIL",
     b"\xc2\x9b31mEVIL",  # the one-character CSI of C1
     b"\xc2\x9d0;EVIL\xc2\x9c",
