@@ -28,7 +28,7 @@ from melwatch.spectrogram import frame_walk
 from melwatch.spectrogram.decode import decode_windows
 from melwatch.spectrogram.extract import extract
 from melwatch.spectrogram.recipe import Recipe
-from melwatch.tag_bounds import AudioBounds, find_audio
+from melwatch.tag_bounds import AudioBounds, find_audio, id3v2_bytes
 
 READ_FACTOR, READ_CONSTANT = 400, 1 << 20
 """How much of a file may be read for each byte of it: shortest runs are met by a search and a walk each."""
@@ -211,7 +211,8 @@ def _id3_as_mutagen_reads_it(data: bytes) -> dict[str, list[str]] | None:
     from mutagen._util import MutagenError
 
     every = {**id3.Frames, **id3.Frames_2_2}
-    if b"x\x9c" in data:  # a frame that is packed
+    # A frame that is packed, or an old tag that lies inside a new one.
+    if b"x\x9c" in data or len(data) < id3v2_bytes(data[:10]) + 131:
         return None
     try:
         tag = id3.ID3(io.BytesIO(data), known_frames={name: every[name] for name in map(bytes.decode, NAMES)})

@@ -28,6 +28,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 TARGETS = ("walk", "bounds", "identity", "tags", "decode", "workers")
 INPUT_TIMEOUT_S, MEMORY_MB, PROGRAM_BYTES = 60, 2048, 1024
+SLICE_S = 120
+"""How long one process fuzzes: atheris leaks whatever NumPy compares."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,19 +85,21 @@ def _run(target: str, options: argparse.Namespace) -> Result:
     """Run one target in a child process, and say what came of it."""
     log = options.out / f"{target}.log"
     started = time.monotonic()
-    command = [sys.executable, __file__, "--child", "--target", target]
-    for name in ("minutes", "seed", "out", "corpus", "engine"):
-        value = getattr(options, name)
-        command += [f"--{name}", str(value)] if value is not None else []
+    engine, corpus, status, part = _engine(target, options.engine), options.corpus or options.out / "corpus", 0, 0
     with log.open("wb") as out:
-        status = subprocess.run(command, stdout=out, stderr=out, check=False).returncode
+        while status == 0 and (left_s := started + options.minutes * 60 - time.monotonic()) > 0:
+            seconds = min(left_s, SLICE_S) if engine == "atheris" else left_s
+            command = [sys.executable, __file__, "--child", "--target", target, "--engine", engine]
+            command += ["--minutes", str(max(1.0, seconds) / 60), "--seed", str(options.seed + part)]
+            command += ["--out", str(options.out), "--corpus", str(corpus)]
+            status, part = subprocess.run(command, stdout=out, stderr=out, check=False).returncode, part + 1
     said = log.read_text(encoding="utf-8", errors="replace")
     result = Result(
         target=target,
-        engine=_engine(target, options.engine),
-        executions=_figure(said, "number_of_executed_units"),
+        engine=engine,
+        executions=sum(_figures(said, "number_of_executed_units")),
         seconds=time.monotonic() - started,
-        peak_mb=_figure(said, "peak_rss_mb"),
+        peak_mb=max(_figures(said, "peak_rss_mb"), default=0),
         is_clean=status == 0,
     )
     rate = result.executions / max(result.seconds, 0.001)
@@ -113,9 +117,8 @@ def _run(target: str, options: argparse.Namespace) -> Result:
     return result
 
 
-def _figure(said: str, name: str) -> int:
-    found = re.findall(rf"stat::{name}:\s*(\d+)", said)
-    return int(found[-1]) if found else 0
+def _figures(said: str, name: str) -> list[int]:
+    return [int(figure) for figure in re.findall(rf"stat::{name}:\s*(\d+)", said)]
 
 
 def _child(target: str, options: argparse.Namespace) -> int:
@@ -125,7 +128,7 @@ def _child(target: str, options: argparse.Namespace) -> int:
 
     with atheris.instrument_imports(include=["melwatch", "mutagen"]):
         check = _check(target)
-    corpus = options.corpus / target if options.corpus else Path(tempfile.mkdtemp(prefix="melwatch-fuzz-corpus-"))
+    corpus = options.corpus / target
     corpus.mkdir(parents=True, exist_ok=True)
     for number, program in enumerate(_first_programs(options.seed)):
         (corpus / f"first-{number}").write_bytes(program)

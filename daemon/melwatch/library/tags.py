@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from melwatch.errors import MelwatchError
 from melwatch.library.id3 import NAMES, naming_tag
 from melwatch.source import SourceFile
+from melwatch.tag_bounds import id3v2_bytes
 from melwatch.track import Tags
 
 if TYPE_CHECKING:
@@ -55,9 +56,10 @@ def _id3(audio: OpenAudio) -> Mapping[str, Iterable[object]]:
 
     every: dict[str, Any] = {**id3.Frames, **id3.Frames_2_2}
     known = {name: every[name] for name in map(bytes.decode, NAMES)}
-    end = audio.whole.read_at(max(0, audio.whole.length - _ID3V1_BYTES), _ID3V1_BYTES)
+    whole = audio.whole
+    end = whole.read_at(max(id3v2_bytes(whole.read_at(0, 10)), whole.length - _ID3V1_BYTES), _ID3V1_BYTES)
     tag: Any = id3.ID3(  # type: ignore[no-untyped-call]
-        io.BytesIO(naming_tag(audio.whole) + end), known_frames=known
+        io.BytesIO(naming_tag(whole) + end.rjust(_ID3V1_BYTES, b"\0")), known_frames=known
     )
     return {name: getattr(tag.get(frame), "text", ()) for name, frame in _ID3_FRAMES.items()}
 
