@@ -13,7 +13,7 @@ from melwatch.dataset.layout import DatasetFolder, read_current
 from melwatch.errors import ConfigError
 from melwatch.library.rules import Rules
 from melwatch.manifest.database import FILE_NAME, open_manifest, read_manifest
-from melwatch.manifest.home import claim, find_state
+from melwatch.manifest.home import PRIVATE, claim, find_state
 from melwatch.manifest.lock import locked
 from melwatch.names import GenreNames
 from melwatch.pipeline import Pipeline
@@ -73,7 +73,7 @@ def open_for_work(shop: Workshop, now: datetime) -> Iterator[Connection]:
     Raises `LockedError` where another melwatch is at work.
     """
     _require_own(shop)
-    shop.state.path.mkdir(parents=True, exist_ok=True)
+    shop.state.path.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
     with locked(shop.state.path, now):
         claim(shop.state, shop.folder.path)
         with open_manifest(shop.state.path) as db:

@@ -26,6 +26,9 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command; return its exit code."""
+    from melwatch import system
+
+    system.let_nobody_else_write()
     if arguments[:1] == ["sync"]:
         from melwatch.ahead import start_children_server
 

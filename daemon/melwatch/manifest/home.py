@@ -13,6 +13,9 @@ import platformdirs
 from melwatch.disk import remove_temporaries, replace_file
 from melwatch.errors import ConfigError
 
+PRIVATE = 0o770
+"""Of a state folder: what it knows is for its owner, and for the group as far as the umask lets it."""
+
 _FILE = "dataset.json"
 
 
@@ -62,7 +65,8 @@ def _shown(path: Path) -> str:
 
 def claim(state: StateFolder, dataset: Path) -> None:
     """Create a state folder and note in it which dataset it serves."""
-    state.spool.mkdir(parents=True, exist_ok=True)
+    state.path.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+    state.spool.mkdir(exist_ok=True)
     remove_temporaries(state.path)
     served = {"dataset_id": state.dataset_id, "path": _shown(dataset)}
     replace_file(state.path / _FILE, json.dumps(served, ensure_ascii=False).encode())
