@@ -25,7 +25,11 @@ def audit(place: Path, known: list[dict[str, object]] | None) -> tuple[int, str]
     said = "raise OSError" if known is None else f"print({json.dumps({'dependencies': known})!r})"
     (place / "pip_audit.py").write_text(said, encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, AUDIT], capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(place)}
+        [sys.executable, AUDIT],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(place)},
     )
     return done.returncode, done.stdout
 

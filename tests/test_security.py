@@ -91,7 +91,7 @@ def test_code_in_the_dataset_folder_is_never_run(rig: Rig, tmp_path: Path) -> No
         for name in ("state.pkl", "cache.pickle", "dataset_infos.json", "extra.arrow"):
             (folder / name).write_bytes(pickle.dumps(Bomb()))
     (rig.music / "Rock" / "new.mp3").write_bytes(pickle.dumps(Bomb()))
-    read = "import melwatch, sys; d = melwatch.load(sys.argv[1]); print(len(d['train'][:]['paths']), d['test'][0]['labels'])"
+    read = "import melwatch, sys; print(melwatch.load(sys.argv[1])['test'][0]['labels'])"
     for folder in (rig.dataset / "music_lib", rig.music):
         commands = [
             [sys.executable, "-P", *rig.command("sync")[1:]],

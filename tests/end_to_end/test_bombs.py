@@ -52,7 +52,9 @@ def id3(body: bytes, version: int = 4) -> bytes:
 def packed_zeros(megabytes: int) -> bytes:
     """Return what unpacks to so many megabytes of text."""
     packer = zlib.compressobj(9)
-    return b"".join([packer.compress(b"\x03"), *(packer.compress(bytes(1 << 20)) for _ in range(megabytes)), packer.flush()])
+    return b"".join(
+        [packer.compress(b"\x03"), *(packer.compress(bytes(1 << 20)) for _ in range(megabytes)), packer.flush()]
+    )
 
 
 def frame(name: bytes, data: bytes, flags: bytes = b"\0\0") -> bytes:
@@ -78,7 +80,7 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str, float]] = {
     "a title that unpacks to a gigabyte": (
         lambda: id3(frame(b"TIT2", syncsafe(1 << 27) + packed_zeros(1024), b"\0\x09")) + SONG, "made", 2.0),
     "an old title that unpacks to a gigabyte": (
-        lambda: id3(b"TIT2" + struct.pack(">I", 4 + len(z := packed_zeros(1024))) + b"\0\x80\xff\xff\xff\xff" + z, 3) + SONG,
+        lambda: id3(b"TIT2" + struct.pack(">I", 4 + len(z := packed_zeros(1024))) + b"\0\x80" + bytes(4) + z, 3) + SONG,
         "made", 2.0),
     "chapters that unpack to a gigabyte": (
         lambda: id3(frame(b"CHAP", syncsafe(1 << 27) + packed_zeros(1024), b"\0\x09")) + SONG, "made", 2.0),

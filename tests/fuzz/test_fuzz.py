@@ -24,7 +24,9 @@ EXAMPLES = {"walk": 250, "bounds": 400, "identity": 200, "tags": 300, "decode": 
 
 # Programs that found something: the pieces are explained in `shapes.py`.
 FINDINGS = {
-    "more tags at the end than are taken off": ("bounds", b"\x00\x00\x90\x00\x0b\x00" + b"\x07\x00" + bytes(12) + b"\x0e\x48"),
+    "more tags at the end than are taken off": (
+        "bounds", b"\x00\x00\x90\x00\x0b\x00" + b"\x07\x00" + bytes(12) + b"\x0e\x48",
+    ),
     "a header that overlaps what resembles one": ("walk", b"\xff" + b"\xff\xfb\x9c" + tone(300.0, 0.5)[:4000]),
 }  # fmt: skip
 
