@@ -7,7 +7,7 @@ import random
 import sys
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import pytest
 
@@ -37,7 +37,7 @@ class Restlessness:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
-    def __enter__(self) -> Restlessness:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -71,7 +71,7 @@ class Restlessness:
                 os.mkfifo(file)
             case 6:
                 file.unlink()
-                file.symlink_to(self.choice.choice(("/dev/zero", "/proc/kmsg", str(file), "../quiet/00.mp3", "nowhere")))
+                file.symlink_to(self.choice.choice(("/dev/zero", "/proc/kmsg", str(file), "../quiet/20.mp3", "..")))
             case 7:
                 file.unlink()
                 file.mkdir()
