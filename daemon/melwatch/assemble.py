@@ -17,7 +17,7 @@ from melwatch.errors import ConfigError, StoreError
 from melwatch.library.rules import Rules
 from melwatch.manifest.database import FILE_NAME, open_manifest, read_manifest
 from melwatch.manifest.health import State, examine
-from melwatch.manifest.home import claim, find_state
+from melwatch.manifest.home import PRIVATE, claim, find_state
 from melwatch.manifest.lock import locked
 from melwatch.names import GenreNames
 from melwatch.pipeline import Pipeline
@@ -89,7 +89,7 @@ def open_for_work(shop: Workshop, now: datetime) -> Iterator[Connection]:
     """
     _require_own(shop)
     _judge_disks(shop)
-    make_folder(shop.state.path)
+    make_folder(shop.state.path, mode=PRIVATE)
     with locked(shop.state.path, now):
         health = examine(shop.state.path / FILE_NAME)
         if health.state is State.DAMAGED:
@@ -125,7 +125,8 @@ def hold_for_repair(shop: Workshop, now: datetime) -> Iterator[None]:
     if not has_manifest(shop) and not shop.folder.version_numbers():
         raise _nothing_known(shop)
     _require_own(shop)
-    shop.state.spool.mkdir(parents=True, exist_ok=True)
+    make_folder(shop.state.path, mode=PRIVATE)
+    make_folder(shop.state.spool)
     with locked(shop.state.path, now):
         yield
 

@@ -43,11 +43,11 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
         filesystem.sync_folder(path.parent)
 
 
-def make_folder(path: Path, *, parents: bool = True) -> None:
+def make_folder(path: Path, *, parents: bool = True, mode: int = 0o777) -> None:
     """Have a folder, on wish with those above it, be there, and still after a power cut."""
     wanted = (path, *path.parents) if parents else (path,)
     missing = [folder for folder in wanted if not folder.exists()]
-    path.mkdir(parents=parents, exist_ok=True)
+    path.mkdir(mode, parents=parents, exist_ok=True)
     for folder in reversed(missing):
         with suppress(PermissionError):  # one may write into a folder that one may not read
             filesystem.sync_folder(folder.parent)

@@ -1,4 +1,4 @@
-"""Log lines in a file that rotates, for people or as JSON for programs."""
+"""How log lines look, for people or as JSON for programs, and a file for them that rotates."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import json
 import logging
 import logging.handlers
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from melwatch.names import printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +27,7 @@ def log_to_file(file: Path, *, level: str, as_json: bool) -> None:
         errors="backslashreplace",
         delay=True,  # commands that log nothing do not touch the daemon's file
     )
-    handler.setFormatter(JsonLines() if as_json else logging.Formatter("%(asctime)s %(levelname)s: %(message)s"))
+    handler.setFormatter(JsonLines() if as_json else PlainLines("%(asctime)s %(levelname)s: %(message)s"))
     log_to(handler, level)
 
 
@@ -35,6 +37,19 @@ def log_to(handler: logging.Handler, level: str) -> None:
     # Of other people's chatter only what is wrong is of interest; lost events we tell ourselves.
     logging.getLogger("apscheduler").setLevel(logging.WARNING)
     logging.getLogger("watchdog").setLevel(logging.ERROR)
+
+
+class PlainLines(logging.Formatter):
+    """One line a record, whatever names are in it; the lines of a traceback follow, indented."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  the name is logging's
+        """Return the line, in which nothing breaks the line or speaks to a terminal."""
+        record.message = printable(record.message)
+        return super().formatMessage(record)
+
+    def formatException(self, ei: Any) -> str:  # noqa: ANN401, N802  logging's own name and type
+        """Return the traceback, so that none of its lines can be taken for a record."""
+        return "\n".join(f"    {printable(line)}" for line in super().formatException(ei).split("\n"))
 
 
 class JsonLines(logging.Formatter):

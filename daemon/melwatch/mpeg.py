@@ -19,7 +19,7 @@ DECODER_DELAY_SAMPLES = 529
 """What every Layer III decoder adds in front; LAME's figures leave it out."""
 
 _MPEG_1, _MPEG_2, _MPEG_25 = 3, 2, 0
-_MONO, _NO_RATE = 3, 3
+_MONO = 3
 _RATES_HZ = {
     _MPEG_1: (44100, 48000, 32000),
     _MPEG_2: (22050, 24000, 16000),
@@ -27,7 +27,13 @@ _RATES_HZ = {
 }
 _KBPS_MPEG_1 = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
 _KBPS_LSF = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
-LAYER_3_SYNC = re.compile(rb"\xff[\xe2\xe3\xf2\xf3\xfa\xfb][\x10-\xeb].", re.DOTALL)
+LAYER_3_SYNC = re.compile(
+    rb"\xff[\xe2\xe3\xf2\xf3\xfa\xfb]["
+    + b"".join(rb"\x%x0-\x%xb" % (bitrate, bitrate) for bitrate in range(1, len(_KBPS_MPEG_1)))
+    + rb"].",
+    re.DOTALL,
+)
+"""Four bytes that are a header: no more than that, since a search goes on behind whatever matches."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +87,6 @@ def parse_header(raw: bytes) -> FrameHeader | None:
     if len(raw) < HEADER_BYTES or not LAYER_3_SYNC.match(raw):
         return None
     version, rate_index, bitrate_index = (raw[1] >> 3) & 3, (raw[2] >> 2) & 3, raw[2] >> 4
-    if rate_index == _NO_RATE or not 1 <= bitrate_index < len(_KBPS_MPEG_1):
-        return None
     rate_hz = _RATES_HZ[version][rate_index]
     is_mpeg_1 = version == _MPEG_1
     kbps = (_KBPS_MPEG_1 if is_mpeg_1 else _KBPS_LSF)[bitrate_index]

@@ -175,6 +175,11 @@ def stop_child_server() -> None:
                 stop()
 
 
+def let_nobody_else_write() -> None:
+    """Whatever the umask is, have nothing that is made from now on writable for everybody."""
+    os.umask(os.umask(0o077) | 0o002)
+
+
 def lower_priority() -> None:
     """Let everything else on the machine go first, as far as the system allows."""
     import psutil

@@ -36,8 +36,8 @@ class _DoubtfulError(Exception):
 def find_audio(file: AudioSource) -> AudioBounds:
     """The file without the tags at its very start and end; all of it where that is in doubt.
 
-    In doubt means: a tag that reaches past the file's ends or has no proper beginning, no MPEG
-    frame right behind the tags at the start, or no frames at all.
+    In doubt means: a tag that reaches past the file's ends or has no proper beginning, tags without
+    end, no MPEG frame right behind the tags at the start, or no frames at all.
     """
     try:
         start = _end_of_head(file)
@@ -59,6 +59,8 @@ def _end_of_head(file: AudioSource) -> int:
         at += size
         if at > file.length:
             raise _DoubtfulError
+    else:
+        raise _DoubtfulError
     return _skip_zeros(file, at) if at else 0
 
 
@@ -102,6 +104,8 @@ def _start_of_tail(file: AudioSource, start: int) -> int:
         end -= size
         if end < start:
             raise _DoubtfulError
+    else:
+        raise _DoubtfulError
     return end
 
 

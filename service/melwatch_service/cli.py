@@ -29,6 +29,9 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command; return its exit code."""
+    from melwatch import system
+
+    system.let_nobody_else_write()
     if arguments[:1] == ["sync"]:
         from melwatch.ahead import start_children_server
 
@@ -64,6 +67,7 @@ def _have_streams() -> None:
 def _explained(error: BaseException) -> int:
     """Tell the user what went wrong; return the exit code."""
     from melwatch.errors import MelwatchError
+    from melwatch.names import printable
 
     match error:
         case MelwatchError():
@@ -77,23 +81,32 @@ def _explained(error: BaseException) -> int:
         case OSError():
             return _explain_system_error(error)
         case _ if hasattr(error, "show"):
-            error.show()  # a usage error of the command-line library
+            # A usage error of the command-line library, which repeats what it was given: `*` may give any name.
+            error.message = "\n".join(map(printable, str(getattr(error, "message", "")).split("\n")))  # type: ignore[attr-defined]
+            error.show()
             return int(getattr(error, "exit_code", 2))
         case _:
             log.error("This is a bug in melwatch; please report it with these lines", exc_info=error)
             return BUG
 
 
+def _say(sentence: str) -> None:
+    """Print a line to standard error that may hold names of any kind."""
+    from melwatch.names import printable
+
+    print(printable(sentence), file=sys.stderr)
+
+
 def _explain(error: MelwatchError) -> None:
     from melwatch.errors import ConfigError
 
-    print(f"melwatch: {error.what}", file=sys.stderr)
+    _say(f"melwatch: {error.what}")
     for problem in error.problems if isinstance(error, ConfigError) else ():
-        print(f"  {problem.key}: {problem.what}", file=sys.stderr)
+        _say(f"  {problem.key}: {problem.what}")
         if problem.hint:
-            print(f"    {problem.hint}", file=sys.stderr)
+            _say(f"    {problem.hint}")
     if error.hint:
-        print(error.hint, file=sys.stderr)
+        _say(error.hint)
 
 
 def _explain_system_error(error: OSError) -> int:
@@ -101,5 +114,5 @@ def _explain_system_error(error: OSError) -> int:
     from melwatch import system
 
     place = f"{error.filename}: " if error.filename else ""
-    print(f"melwatch: {place}{error.strerror or error}", file=sys.stderr)
+    _say(f"melwatch: {place}{error.strerror or error}")
     return 1 if system.is_passing(error) else 2

@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from melwatch.logfile import JsonLines, log_to, log_to_file
+from melwatch.logfile import JsonLines, PlainLines, log_to, log_to_file
 from melwatch_systemd.journal import LevelInFront, is_journal
 
 if TYPE_CHECKING:
@@ -20,9 +20,9 @@ def set_up_logging(settings: LogSection) -> None:
     if settings.file is not None:
         log_to_file(settings.file, level=settings.level, as_json=as_json)
         return
-    formatter: logging.Formatter = JsonLines() if as_json else logging.Formatter("%(levelname)s: %(message)s")
+    formatter: logging.Formatter = JsonLines() if as_json else PlainLines("%(levelname)s: %(message)s")
     if is_journal(sys.stderr, os.environ.get("JOURNAL_STREAM")):
-        formatter = LevelInFront(formatter if as_json else logging.Formatter("%(message)s"))
+        formatter = LevelInFront(formatter if as_json else PlainLines("%(message)s"))
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
     log_to(handler, settings.level)

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from melwatch.dataset.representation import representation
+from melwatch.names import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _USUAL, _UNDER, _OVER, _WAITING = "#4878a8", "#e08214", "#7b3294", "#b8b8b8"
 _HOP_S = 0.01
 _COLUMNS = 3
+_LONGEST_GENRE = 40
 
 mpl.rcParams["svg.fonttype"] = "none"
 mpl.rcParams["font.family"] = ["DejaVu Sans"]
@@ -36,7 +38,9 @@ def genres_figure(counts: Mapping[str, int], waiting: Mapping[str, int]) -> Figu
     ]
     figure = Figure(figsize=(8, 1.2 + 0.32 * len(rows)), layout="constrained")
     axes = figure.subplots()
-    bars = axes.barh([_plain(name) for name, _ in rows], [number for _, number in rows], color=colours)
+    # By number, since two names may look alike once they are shortened.
+    bars = axes.barh(range(len(rows)), [number for _, number in rows], color=colours)
+    axes.set_yticks(range(len(rows)), [_plain(name, _LONGEST_GENRE) for name, _ in rows])
     axes.bar_label(bars, padding=3)
     axes.set_xlabel("songs")
     axes.set_title("Songs per genre")
@@ -95,7 +99,9 @@ def _draw(axes: Axes, values: NDArray[np.float32], low: float | None = None, hig
     )  # fmt: skip
 
 
-def _plain(text: str) -> str:
-    """Keep file names from being read as formulas, and within the width."""
-    text = text.replace("$", r"\$")
-    return text if len(text) <= 90 else f"{text[:40]} … {text[-45:]}"  # noqa: PLR2004
+def _plain(text: str, longest: int = 90) -> str:
+    """Keep file names from being read as formulas, from breaking lines or the SVG, and within the width."""
+    text = printable(text)
+    half = longest // 2
+    text = text if len(text) <= longest else f"{text[: half - 3]} … {text[-half:]}"
+    return text.replace("$", r"\$")

@@ -7,6 +7,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from melwatch.names import printable
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -51,7 +53,7 @@ class TerminalBar:
 
     def say(self, sentence: str) -> None:
         """Print a line above the bar."""
-        self.bar.console.print(sentence, markup=False, highlight=False)
+        self.bar.console.print(printable(sentence), markup=False, emoji=False, highlight=False)
 
     def begin(self, what: str, total: int, unit: str = "songs") -> None:
         """Show a bar of `total` steps."""
@@ -82,7 +84,7 @@ class PlainLines:
 
     def say(self, sentence: str) -> None:
         """Print a line."""
-        print(sentence, file=sys.stderr, flush=True)
+        print(printable(sentence), file=sys.stderr, flush=True)
 
     def begin(self, what: str, total: int, unit: str = "songs") -> None:
         """Start counting."""

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 def tell(lines: Iterable[str]) -> None:
-    """Print lines to standard output."""
+    """Print lines to standard output, in which no name breaks a line or speaks to the terminal."""
     for line in lines:
-        sys.stdout.write(line + "\n")
+        sys.stdout.write(printable(line) + "\n")
 
 
 def sentence_of(reason: str) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from typing import TYPE_CHECKING
 
 from melwatch.config import DEFAULT_EXCLUDE
 from melwatch.defaults import DEFAULT_MODEL
+from melwatch.errors import ConfigError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -126,7 +128,10 @@ def config_text(root: Path, dataset: Path, state: Path | None = None) -> str:
 def toml_path(path: Path) -> str:
     """Return a folder as a TOML string: literal, so that backslashes stay what they are, if possible."""
     text = os.path.abspath(path.expanduser())
+    if any(unicodedata.category(c) == "Cs" for c in text):
+        hint = "Give its folders names in UTF-8, or name it on the command line: --music, --dataset, --state."
+        raise ConfigError(f"No configuration file can hold the path {text!r}", hint)
     if "'" not in text and text.isprintable():
         return f"'{text}'"
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in escaped) + '"'
+    return '"' + "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in escaped) + '"'

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hostile import HOSTILE_NAMES
 from melwatch.config import LogSection
+from melwatch.names import display, printable
 from melwatch_service.logs import set_up_logging
 
 if TYPE_CHECKING:
@@ -138,7 +140,7 @@ def test_only_what_is_asked_for_is_told(file: Path, level: str, expected: list[s
 
 
 @pytest.mark.parametrize("layout", ["text", "json"])
-@pytest.mark.parametrize("word", [CAFE, "\ud800 alone", "♫ \U0001f3b5", "\x00\x1b[31m"])
+@pytest.mark.parametrize("word", [CAFE, "\ud800 alone", "♫ \U0001f3b5", "\x00\x1b[31m", *map(display, HOSTILE_NAMES)])
 def test_any_name_can_be_written(
     file: Path, layout: str, word: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -154,7 +156,22 @@ def test_any_name_can_be_written(
     if layout == "json":
         assert json.loads(told[0])["message"] == f"{word} is odd"
     else:
-        assert told[0].endswith(word.encode("utf-8", "backslashreplace").decode() + " is odd")
+        assert told[0].endswith(f"{printable(word)} is odd")
+        assert told[0].isprintable()
+
+
+def test_a_traceback_cannot_forge_a_record(file: Path) -> None:
+    """Whatever an exception says, its lines are indented and speak to no terminal."""
+    set_up_logging(LogSection(file=file))
+    try:
+        raise ValueError("it\n2026-01-01 00:00:00,000 ERROR: forged \x1b]0;title\x07\rgone")  # noqa: TRY301
+    except ValueError:
+        log.exception("It failed")
+    told = lines(file)
+
+    assert all(line.isprintable() for line in told)
+    assert all(line.startswith("    ") for line in told[1:])
+    assert "forged" in told[-1]
 
 
 def test_json_keeps_one_object_a_line(file: Path) -> None:

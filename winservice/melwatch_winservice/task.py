@@ -96,7 +96,7 @@ class Task:
             text = task_xml(
                 user_id=_own_sid(),
                 command=str(self.own_program()),
-                arguments=f"-m melwatch_winservice.session {self.instance.name}",
+                arguments=f"-P -m melwatch_winservice.session {self.instance.name}",
             )
             file.write_text(text, encoding="utf-16")
             self._call("/Create", "/TN", self.name, "/XML", str(file), "/F")

@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from melwatch.edition import COLUMN_DTYPES, Split
+from melwatch.names import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -95,6 +96,8 @@ def audio_card(edition: Edition, shards: Mapping[Split, Sequence[str]], sizes: M
     ]
     return "\n".join([*front, *prose]).encode()
 
+
+_MARKUP = frozenset("\\`*_[]<>|~&$")
 
 _LICENCE = (
     "## Licence",
@@ -216,4 +219,5 @@ def _escaped(character: str) -> str:
 
 
 def _cell(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ")
+    """Return text that Markdown shows as it is: no markup, no HTML, no formula, one line."""
+    return "".join(f"\\{c}" if c in _MARKUP else c for c in printable(text))

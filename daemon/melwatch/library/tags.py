@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
 from melwatch.errors import MelwatchError
+from melwatch.library.id3 import NAMES, naming_tag
 from melwatch.source import SourceFile
+from melwatch.tag_bounds import id3v2_bytes
 from melwatch.track import Tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from _typeshed import WriteableBuffer
+
     from melwatch.audiofile import OpenAudio
 
 _MAX_CHARACTERS = 1000
 _MAX_READ = 4 * _MAX_CHARACTERS
+_MAX_TAG_BYTES = 4 << 20
+_ID3V1_BYTES = 128 + 3  # with the letters that tell one from the end of an APEv2 header
 _FIELDS = ("title", "artist", "album")
 _ID3_FRAMES = {"title": "TIT2", "artist": "TPE1", "album": "TALB"}
 _APE_KEYS = {"title": "Title", "artist": "Artist", "album": "Album"}
@@ -48,9 +55,11 @@ def _id3(audio: OpenAudio) -> Mapping[str, Iterable[object]]:
     from mutagen import id3
 
     every: dict[str, Any] = {**id3.Frames, **id3.Frames_2_2}
-    known = {name: every[name] for name in ("TIT2", "TPE1", "TALB", "TT2", "TP1", "TAL")}
+    known = {name: every[name] for name in map(bytes.decode, NAMES)}
+    whole = audio.whole
+    end = whole.read_at(max(id3v2_bytes(whole.read_at(0, 10)), whole.length - _ID3V1_BYTES), _ID3V1_BYTES)
     tag: Any = id3.ID3(  # type: ignore[no-untyped-call]
-        SourceFile(audio.whole), known_frames=known
+        io.BytesIO(naming_tag(whole) + end.rjust(_ID3V1_BYTES, b"\0")), known_frames=known
     )
     return {name: getattr(tag.get(frame), "text", ()) for name, frame in _ID3_FRAMES.items()}
 
@@ -58,8 +67,18 @@ def _id3(audio: OpenAudio) -> Mapping[str, Iterable[object]]:
 def _ape(audio: OpenAudio) -> Mapping[str, Iterable[object]]:
     from mutagen.apev2 import APEv2
 
-    tag: Any = APEv2(SourceFile(audio.whole))  # type: ignore[no-untyped-call]
+    tag: Any = APEv2(_Sparing(audio.whole))  # type: ignore[no-untyped-call]
     return {name: list(tag[key]) if key in tag else () for name, key in _APE_KEYS.items()}
+
+
+class _Sparing(SourceFile):
+    """A source that gives no more at once than a sensible tag takes."""
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """Refuse to fill a buffer that is very large."""
+        if memoryview(buffer).nbytes > _MAX_TAG_BYTES:
+            raise ValueError("too large for a tag")
+        return super().readinto(buffer)
 
 
 def _other(audio: OpenAudio) -> Mapping[str, Iterable[object]]:

@@ -14,6 +14,9 @@ from melwatch.disk import make_folder, remove_temporaries, replace_file
 from melwatch.errors import ConfigError
 from melwatch.manifest import backups
 
+PRIVATE = 0o770
+"""Of a state folder: what it knows is for its owner, and for the group as far as the umask lets it."""
+
 _FILE = "dataset.json"
 
 
@@ -63,6 +66,7 @@ def _shown(path: Path) -> str:
 
 def claim(state: StateFolder, dataset: Path) -> None:
     """Create a state folder and note in it which dataset it serves."""
+    make_folder(state.path, mode=PRIVATE)
     make_folder(state.spool)
     for folder in (state.path, state.path / backups.FOLDER):
         remove_temporaries(folder)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _WALK_BYTES, _SEARCH_BYTES = 1 << 20, 4096
 _NO_CRC, _MONO = 0x01, 0xC0
-_MAX_DOUBTS = 20_000
+_MAX_BEGINNINGS = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,16 +114,15 @@ def _trimmed_s(info: InfoHeader | None, header: FrameHeader) -> float:
 def _runs(source: AudioSource) -> Iterator[_Run]:
     """Every run of at least two frames, or of one that reaches the end, in order.
 
-    Gives up where a file is so full of false beginnings that it must have been made for it.
+    Gives up where a file is so full of beginnings, false or true, that it must have been made for it.
     """
-    position, doubts = 0, 0
-    while position < source.length and doubts < _MAX_DOUBTS:
+    position = 0
+    for _ in range(_MAX_BEGINNINGS):
         found = _next_header(source, position)
         if found is None:
             return
         start, header = found
         run = _follow(source, start, header) if frame_at(source, start) else None
-        doubts += run is None
         if run is not None:
             yield run
         position = run.end if run else start + 1

@@ -25,6 +25,8 @@ from melwatch_service.tell import balance_lines, sentence_of, tell
 if TYPE_CHECKING:
     from melwatch.workshop import Workshop
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001  spreadsheets take either form
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
@@ -186,13 +188,19 @@ def missing(
     reasons = {**noted, **{path: fate for path, fate in composition.fates.items() if fate != IN_DATASET}}
     rows = [(display(path), reason, sentence_of(reason)) for path, reason in sorted(reasons.items())]
     if as_csv:
-        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer = csv.writer(sys.stdout, lineterminator="\n", quoting=csv.QUOTE_ALL)  # else it forgets to quote \r
         writer.writerow(["path", "reason", "sentence"])
-        writer.writerows(rows)
+        writer.writerows((_for_table(path), reason, sentence) for path, reason, sentence in rows)
         return
     tell(f"{printable(path)}: {sentence}" for path, _, sentence in rows)
     duplicates = sum(reason == DUPLICATE for _, reason, _ in rows)
     tell([f"{len(rows):,} left out, {duplicates:,} of them duplicates of songs in the dataset."])
+
+
+def _for_table(path: str) -> str:
+    """Return a path that no spreadsheet takes for a formula, and every program for the same file."""
+    path = f"./{path}" if path.startswith(_FORMULA) else path
+    return printable(path) if sys.stdout.isatty() else path
 
 
 def print_json(value: object) -> None:

@@ -13,6 +13,7 @@ from melwatch.edition import Split
 from melwatch.errors import ConfigError
 from melwatch.names import display
 from melwatch_service.commands.app import Given, app, command
+from melwatch_service.tell import tell
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -86,4 +87,4 @@ def _save(figure: Figure, out: Path | None, default: str) -> None:
         save_figure(figure, file)
     except OSError as error:
         raise ConfigError(f"{file} cannot be written: {error.strerror}") from None
-    typer.echo(f"Wrote {file}")
+    tell([f"Wrote {file}"])

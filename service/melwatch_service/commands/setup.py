@@ -12,6 +12,7 @@ from melwatch.disk import replace_file
 from melwatch.errors import ConfigError
 from melwatch.settings import default_config_file
 from melwatch_service.commands.app import Given, command
+from melwatch_service.tell import tell
 from melwatch_service.template import config_text
 
 
@@ -40,4 +41,4 @@ def init(
         replace_file(file, text.encode())
     except OSError as error:
         raise ConfigError(f"{file} cannot be written: {error.strerror}") from None
-    typer.echo(f"Wrote {file}")
+    tell([f"Wrote {file}"])

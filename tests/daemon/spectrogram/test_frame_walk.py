@@ -15,6 +15,8 @@ from melwatch.mpeg import InfoHeader, parse_header
 from melwatch.source import AudioSource
 from melwatch.spectrogram.frame_walk import FrameWalk, walk_frames
 
+SHORT_RUN = (bytes.fromhex("fff314c4") + bytes(20)) * 2 + b"\0"
+"""The smallest frames there are, and a gap."""
 RATES_HZ = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 
 
@@ -119,6 +121,16 @@ def test_what_lies_around_a_song_does_not_change_what_is_found(before: bytes, af
         assert [offset - len(before) for offset in found.offsets] == list(plain.offsets)
 
 
+@pytest.mark.parametrize("before", ["fffb9c", "fffb0c", "fffbf0", "fffb9cff", "fffffb9c", "ff", "fffb"])
+def test_a_song_is_found_right_behind_half_a_header(before: str) -> None:
+    """What looks like the beginning of a header and is none hides no frame that overlaps it."""
+    junk = bytes.fromhex(before)
+    found = walk(junk + SHORT)
+
+    assert found.start == len(junk)
+    assert found.info == walk(SHORT).info
+
+
 SHORT = song(0.5)
 
 
@@ -131,10 +143,19 @@ def test_walking_anything_ends_without_an_error(data: bytes) -> None:
     assert all(0 <= offset <= len(data) for offset in offsets)
 
 
-@pytest.mark.parametrize("pattern", [b"\xff", b"\xff\xfb", b"\xff\xfb\x92", b"\xff\xfb\x90\x00", b"\0"])
+@pytest.mark.parametrize("pattern", [b"\xff", b"\xff\xfb", b"\xff\xfb\x92", b"\xff\xfb\x90\x00", b"\0", SHORT_RUN])
 def test_a_file_made_to_waste_time_does_not(pattern: bytes) -> None:
-    """Megabytes of false beginnings are given up on."""
-    walk(pattern * (4_000_000 // len(pattern)))
+    """Megabytes of beginnings are given up on, whether they are false or each two frames long."""
+    data = pattern * (4_000_000 // len(pattern))
+    n_read = 0
+
+    def read(at: int, n: int) -> bytes:
+        nonlocal n_read
+        n_read += n
+        return data[at : at + n]
+
+    walk_frames(AudioSource(read=read, length=len(data)))
+    assert n_read < 300_000_000
 
 
 def test_a_frame_that_is_cut_off_does_not_count() -> None:
