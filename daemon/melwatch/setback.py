@@ -23,10 +23,12 @@ class Setback:
     _wait_s: float = _FIRST_S
 
     def note(self, trouble: MelwatchError, now_s: float) -> None:
-        """Say what is wrong unless it is the same as before, and wait for a while that grows."""
+        """Say what is wrong unless it is the same as before, and wait for a while that grows with each try."""
         if self.trouble is None or self.trouble.what != trouble.what:
             log.warning("%s. %s", trouble.what, trouble.hint)
             self._wait_s = _FIRST_S
+        elif now_s < self.not_before_s:
+            return  # it has not been tried again yet
         self.trouble = trouble
         self.not_before_s = now_s + self._wait_s
         self._wait_s = min(_LONGEST_S, self._wait_s * 2)

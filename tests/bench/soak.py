@@ -102,6 +102,7 @@ class Soak:
         self.library.finish_writing()
         self.faults.lift_all()
         self.melwatch.start()
+        self.faults.end_pause()
         self._listen()
         self.melwatch.is_excused = False
         if self.faults.damaged or self.chance.random() < 0.5:

@@ -41,6 +41,7 @@ class Faults:
     def __init__(self, place: Place, melwatch: Melwatch, library: Library, chance: Random) -> None:
         self.place, self.melwatch, self.library, self.chance = place, melwatch, library, chance
         self.active: dict[str, Fault] = {}
+        self.is_paused = False
         self.excuse = place.folder / "excuse"
         self.damaged: list[str] = []
         self.damaged_ever: set[str] = set()
@@ -282,11 +283,18 @@ class Faults:
         if "pause" in self.active or not self.melwatch.live() or self.active:
             return "not now"
         self.melwatch.run("pause")
+        self.is_paused = True
 
         def resume() -> None:
             self.melwatch.run("resume", expect=(0, 1, 3))
 
         return self._begin("pause", resume)
+
+    def end_pause(self) -> None:
+        """Resume, now that nothing else is in the way."""
+        if self.is_paused:
+            self.melwatch.run("resume")
+            self.is_paused = False
 
     # Versions.
 

@@ -25,6 +25,14 @@ def test_the_same_trouble_is_told_once_and_waited_out_ever_longer(caplog: pytest
     assert [record.message for record in caplog.records] == ["The disk is full. Free some space."]
 
 
+def test_trouble_seen_again_before_it_was_tried_again_costs_nothing() -> None:
+    """A disk that is full for a moment, in which the loop sees that again and again, is not waited for long."""
+    setback = Setback()
+    for now_s in range(100, 105):
+        setback.note(FULL, float(now_s))
+    assert setback.not_before_s == 105
+
+
 def test_other_trouble_begins_anew() -> None:
     """It is told, and tried again soon."""
     setback = Setback()
