@@ -47,13 +47,13 @@ class Restlessness:
 
     def _run(self) -> None:
         while not self._stop.wait(0.002):
-            with suppress(FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError):
+            with suppress(OSError):
                 self._change(self.folder / f"restless {self.choice.randrange(8)}.mp3")
                 self.n_changes += 1
 
     def _change(self, file: Path) -> None:
         match self.choice.randrange(9):
-            case 0:
+            case 0 if file.is_file() or not os.path.lexists(file):  # to open a pipe would wait for a reader
                 file.write_bytes(self.choice.choice(STATES))
             case 1:
                 beside = file.with_suffix(".part")
@@ -71,7 +71,7 @@ class Restlessness:
                 os.mkfifo(file)
             case 6:
                 file.unlink()
-                file.symlink_to(self.choice.choice(("/dev/zero", "/proc/kmsg", str(file), "../quiet/20.mp3", "..")))
+                file.symlink_to(self.choice.choice(("/dev/zero", "/proc/kmsg", str(file), "nowhere", "..")))
             case 7:
                 file.unlink()
                 file.mkdir()

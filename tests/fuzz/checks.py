@@ -29,8 +29,8 @@ from melwatch.spectrogram.decode import decode_windows
 from melwatch.spectrogram.recipe import Recipe
 from melwatch.tag_bounds import AudioBounds, find_audio, id3v2_bytes
 
-READ_FACTOR, READ_CONSTANT = 400, 1 << 20
-"""How much of a file may be read for each byte of it: shortest runs are met by a search and a walk each."""
+READ_FACTOR, READ_CONSTANT = 2048, 1 << 20
+"""How much may be read for each byte: a search and a walk of 4 kB for each header, and one fits in 4 bytes."""
 
 REASONS = {"too_short", "undecodable", "not_mp3"}
 _MARKS = (b"ID3", b"3DI", b"TAG", b"APETAGEX", b"LYRICS")
