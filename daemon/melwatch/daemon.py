@@ -18,6 +18,7 @@ from melwatch.library.settle import Settling
 from melwatch.library.watch import Watch
 from melwatch.live import LiveProgress
 from melwatch.manifest.database import open_manifest
+from melwatch.page import page_beside
 from melwatch.patience import Patience
 from melwatch.pipeline import Pipeline
 from melwatch.runner import Runner
@@ -57,7 +58,7 @@ def open_runner(shop: Workshop, face: Face, now: datetime) -> Iterator[Runner]:
     watch = Watch(shop.root, mode=watching.mode, matters=shop.rules.matters)
     progress = LiveProgress()
     patience = Patience(settling=Settling(watching.settle_s), gone_s=max(watching.settle_s, schedule.quiet_s))
-    with open_for_work(shop, now) as db:
+    with open_for_work(shop, now) as db, page_beside(shop):
         yield Runner(
             db=db,
             watch=watch,

@@ -15,6 +15,7 @@ from melwatch.library.part import EVERYTHING
 from melwatch.look import look
 from melwatch.manifest import recipes, tracks, versions
 from melwatch.recover import clean_spool, recover
+from melwatch.showing import show
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -173,6 +174,7 @@ class Pipeline:
         taken, published = self._publish(intake, seen, taken, now, may_publish, is_damaged=is_damaged)
         if not published.published:
             overhead_s += time.monotonic() - took_in_s
+        show(self.db, published.records, published.composition)
         tracks.replace_left_out(self.db, [(entry.path, entry.reason) for entry in seen.seen.left_out])
         return Passed(
             report=report.of_pass(seen.seen, taken, published),

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from melwatch.manifest import epochs, ledger
-from melwatch.manifest.database import writing
+from melwatch.manifest.database import get_meta, set_meta, writing
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Collection, Iterable, Sequence
 
     from melwatch.edition import Held, Published, ShardFacts
+
+_TOTALS = "totals"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,12 +136,24 @@ def record_pass(db: sqlite3.Connection, started_at: str, seconds: float, report:
             "INSERT INTO pass (started_at, seconds, report) VALUES (?, ?, ?)",
             (started_at, seconds, json.dumps(report)),
         )
+        total = {name: number + report.get(name, 0) for name, number in totals(db).items()}
+        set_meta(db, _TOTALS, json.dumps(total))
         db.execute("DELETE FROM pass WHERE number <= (SELECT max(number) FROM pass) - 1000")
 
 
+def totals(db: sqlite3.Connection) -> dict[str, int]:
+    """Return how many songs were extracted, and how many failed, since the manifest was made."""
+    return {"extracted": 0, "failed": 0} | json.loads(get_meta(db, _TOTALS) or "{}")
+
+
 def last_pass(db: sqlite3.Connection) -> dict[str, Any] | None:
-    """Return the report of the last pass, with its `started_at` and `seconds`."""
+    """Return the report of the last pass, with its `number`, `started_at` and `seconds`."""
     row = db.execute("SELECT * FROM pass ORDER BY number DESC LIMIT 1").fetchone()
     if row is None:
         return None
-    return {"started_at": row["started_at"], "seconds": row["seconds"], **json.loads(row["report"])}
+    return {
+        "number": row["number"],
+        "started_at": row["started_at"],
+        "seconds": row["seconds"],
+        **json.loads(row["report"]),
+    }
