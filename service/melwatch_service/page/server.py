@@ -12,7 +12,6 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from melwatch.assemble import open_to_ask
-from melwatch.errors import MelwatchError
 from melwatch.page import note_page
 
 if TYPE_CHECKING:
@@ -96,17 +95,23 @@ class _Page:
         except OSError as error:
             log.warning("There is no status page: %s port %d: %s", settings.host, settings.port, error.strerror)
             return
-        port = listening.getsockname()[1]
+        with listening:
+            try:
+                self._announce(listening.getsockname()[1])
+                asyncio.run(self._serve(listening, listening.getsockname()[1]))
+            except Exception:
+                log.exception("The status page has ended")
+
+    def _announce(self, port: int) -> None:
+        """Say where it is: in the log, and on record for `status`."""
+        settings = self.shop.config.page
         address = address_of(settings, port)
-        if settings.port not in {0, port}:
-            log.warning("Port %d is taken by another program; the status page is at %s", settings.port, address)
-        try:
-            with listening, open_to_ask(self.shop) as db:
-                note_page(db, address, os.getpid())
+        if settings.port in {0, port}:
             log.info("The status page is at %s", address)
-            asyncio.run(self._serve(listening, port))
-        except (MelwatchError, OSError):
-            log.exception("The status page has ended")
+        else:
+            log.warning("Port %d is taken by another program; the status page is at %s", settings.port, address)
+        with open_to_ask(self.shop) as db:
+            note_page(db, address, os.getpid())
 
     async def _serve(self, listening: socket.socket, port: int) -> None:
         from melwatch_service.page.app import make_app
