@@ -6,21 +6,23 @@ Apart from `assemble`, so that other commands need not import what watches and k
 from __future__ import annotations
 
 import logging
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from melwatch import mounts, publication, system
 from melwatch.agenda import Agenda
+from melwatch.apart import LARGE_TRACKS, run_pass_apart
 from melwatch.assemble import open_for_work
 from melwatch.errors import ConfigError, DegradedError, RootOfflineError, RootUnknownError
 from melwatch.library.root import read_root
 from melwatch.library.settle import Settling
 from melwatch.library.watch import Watch
 from melwatch.live import LiveProgress
+from melwatch.manifest import tracks
 from melwatch.manifest.database import open_manifest
 from melwatch.page import page_beside
 from melwatch.patience import Patience
-from melwatch.pipeline import Pipeline
+from melwatch.pipeline import Pipeline, TooLargeError
 from melwatch.runner import Runner
 from melwatch.schedule import Task, Timetable
 from melwatch.verify import verify_dataset
@@ -101,10 +103,17 @@ def _run_pass(
         with _degrading(), open_manifest(shop.state.path) as db:
             if wishes.is_asked:
                 patience.forget_refusals()
-            pipeline = Pipeline(shop, db, progress, patience, wishes.halt)
-            return pipeline.run_pass(now, may_publish=wishes.publish.is_set, part=part, closed=closed)
+            if tracks.count(db) < LARGE_TRACKS:
+                pipeline = Pipeline(shop, db, progress, patience, wishes.halt, most_tracks=LARGE_TRACKS)
+                with suppress(TooLargeError):
+                    return pipeline.run_pass(now, may_publish=wishes.publish.is_set, part=part, closed=closed)
+        with _degrading():
+            passed, remembered = run_pass_apart(shop, progress, patience, wishes, now, part, closed)
+            patience.take_over(remembered)
+            return passed
     finally:
         system.stop_child_server()
+        system.return_freed_memory()
 
 
 @contextmanager

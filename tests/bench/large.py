@@ -2,8 +2,9 @@
 
     python tests/bench/large.py FOLDER [--files 100000]
 
-FOLDER is made, if it is not there, with `music`, `dataset` and `state` in it. The songs are on record as
-if they had been extracted, their spectrograms are noise; `melwatch sync` publishes them. The variables to set for later runs on it are printed.
+FOLDER is made, if it is not there, with `music`, `dataset` and `state` in it. The songs are on record
+as if they had been extracted, their spectrograms are noise; `melwatch sync` publishes them. The
+variables to set for later runs on it are printed.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from unittest.mock import patch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
+from mutagen.id3 import ID3, TALB, TIT2, TPE1
+
 from building import tone
 from melwatch.assemble import open_for_work, open_workshop
 from melwatch.look import look
@@ -29,7 +32,6 @@ from melwatch.manifest.database import writing
 from melwatch.settings import load_config
 from melwatch.spectrogram.spool import spool_file, write_spool
 from melwatch.track import AudioId, Identity, Sound, Tags
-from mutagen.id3 import ID3, TALB, TIT2, TPE1
 from running import Rig
 
 TINY_MODEL = {

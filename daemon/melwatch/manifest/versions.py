@@ -143,7 +143,8 @@ def record_pass(db: sqlite3.Connection, started_at: str, seconds: float, report:
 
 def totals(db: sqlite3.Connection) -> dict[str, int]:
     """Return how many songs were extracted, and how many failed, since the manifest was made."""
-    return {"extracted": 0, "failed": 0} | json.loads(get_meta(db, _TOTALS) or "{}")
+    told: dict[str, int] = json.loads(get_meta(db, _TOTALS) or "{}")
+    return {"extracted": 0, "failed": 0} | told
 
 
 def last_pass(db: sqlite3.Connection) -> dict[str, Any] | None:

@@ -84,7 +84,7 @@ class QuietServer(Server):
 def make_server(app: ASGIApp, stop: asyncio.Event) -> QuietServer:
     """Return a server of the application that ends when `stop` is set."""
     config = Config(
-        app,  # type: ignore[arg-type]  # two libraries' names for one thing
+        app,
         http=Connection,
         ws="none",
         loop="none",

@@ -1,4 +1,4 @@
-"""What is new, as server-sent events: one look a second at the manifest for all listeners, none where nobody listens."""
+"""What is new, as server-sent events: one look a second for all listeners, and none where nobody listens."""
 
 from __future__ import annotations
 

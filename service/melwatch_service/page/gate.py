@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 
 from melwatch.errors import MelwatchError
@@ -54,34 +54,34 @@ class Gate:
             await _explained(request, error)(scope, receive, marked)
 
     async def _refused(self, request: Request) -> Response | None:
-        headers, path = request.headers, request.url.path
-        host = headers.get("host")
-        if not self.guard.is_own_name(host) or len(_all(headers, "host")) != 1:
-            return refusal(
-                request, 403, "This page does not go by that name", "Use the address that `melwatch page` tells."
-            )
+        """Answer what may not pass."""
+        headers = request.headers
+        if len(headers.getlist("host")) != 1 or not self.guard.is_own_name(headers["host"]):
+            hint = "Use the address that `melwatch page` tells."
+            return refusal(request, 403, "This page does not go by that name", hint)
         is_let_in = self.guard.is_let_in(headers.get("authorization"), headers.get("cookie"))
-        if not is_let_in and path not in OPEN_PATHS:
+        if not is_let_in and request.url.path not in OPEN_PATHS:
             return refusal(request, 401, "This page asks for its key", "It is `page.key` of the configuration.")
         if request.method in SAFE_METHODS:
             return None
+        return await self._refused_change(request)
+
+    async def _refused_change(self, request: Request) -> Response | None:
+        """Answer what would change something and did not come from the page itself."""
+        headers = request.headers
         if request.method != "POST":
             return refusal(request, 405, "Only GET and POST are understood here")
-        if not self.guard.is_own_origin(headers.get("origin"), headers.get("sec-fetch-site"), host):
+        if not self.guard.is_own_origin(headers.get("origin"), headers.get("sec-fetch-site"), headers["host"]):
             return refusal(request, 403, "That was asked by another page", "Nothing was done.")
         try:
             request.state.form = await read_form(request)
         except TooLargeError:
             return refusal(request, 413, "That is too much for a form")
         token = headers.get("x-melwatch-token") or request.state.form.get("token")
-        if not self.guard.bears_key(headers.get("authorization")) and not self.guard.is_own_token(token):
-            hint = "It may be from before melwatch was restarted: reload the page and try again."
-            return refusal(request, 403, "That form is not one of this page's", hint)
-        return None
-
-
-def _all(headers: Headers, name: str) -> list[str]:
-    return headers.getlist(name)
+        if self.guard.bears_key(headers.get("authorization")) or self.guard.is_own_token(token):
+            return None
+        hint = "It may be from before melwatch was restarted: reload the page and try again."
+        return refusal(request, 403, "That form is not one of this page's", hint)
 
 
 def _explained(request: Request, error: Exception) -> Response:

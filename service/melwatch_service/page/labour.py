@@ -121,7 +121,7 @@ def main() -> None:
     task, values = pickle.loads(sys.stdin.buffer.read())  # noqa: S301  the page's own words
     system.limit_memory(_MEMORY_MB)
     try:
-        answer = TASKS[task](**values)
+        answer: object = TASKS[task](**values)
     except MelwatchError as error:
         answer = error
     except OSError as error:

@@ -59,7 +59,6 @@ def bind(settings: PageSection) -> socket.socket:
             if port == 0 or error.errno not in _TAKEN:
                 raise
         else:
-            listening.setblocking(False)
             return listening
     raise AssertionError("the loop above returns or raises")
 

@@ -13,7 +13,7 @@ from melwatch.manifest.requests import answer_to
 from melwatch.spectrogram.spool import spool_file
 from melwatch_service.page import api, facts
 from melwatch_service.page.answers import ranged
-from melwatch_service.page.guard import COOKIE
+from melwatch_service.page.guard import COOKIE, SAFE_METHODS
 from melwatch_service.page.questions import (
     LARGEST,
     NotFoundError,
@@ -44,7 +44,7 @@ async def page(request: Request, template: str, here: str, **values: Any) -> HTM
 async def _said(request: Request) -> str:
     number = request.query_params.get("said", "")
     if not (number.isascii() and number.isdecimal()) or int(number[:12]) > LARGEST:
-        return request.app.state.notes.get(number, "")
+        return str(request.app.state.notes.get(number, ""))
     return await api.desk_of(request).look(lambda db: answer_to(db, int(number))) or ""
 
 
@@ -187,7 +187,7 @@ def _back(request: Request, said: str) -> Response:
 async def sign_in(request: Request) -> Response:
     """Ask for the key, where there is one."""
     guard = request.app.state.guard
-    if request.method == "GET" or request.method == "HEAD":
+    if request.method in SAFE_METHODS:
         return HTMLResponse(render("login.html", token=guard.token, is_wrong=False))
     if not guard.is_key(request.state.form.get("key")):
         await request.app.state.patience.wait()
