@@ -22,6 +22,9 @@ UNDER_WAY = (PENDING, CHANGING)
 SENTENCES = {**FATES, EXTRACTED: "is extracted; the pass that is at work gives it its place"}
 
 
+_added_up: dict[tuple[object, ...], Tally] = {}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
     """How many tracks there are of each kind; `splits` counts those in the dataset by genre and split."""
@@ -55,7 +58,17 @@ def _rows(records: Sequence[TrackRecord], composition: Composition) -> Iterator[
 
 
 def tally(db: Connection) -> Tally:
-    """Add up what is shown."""
+    """Add up what is shown, again only when something has happened."""
+    marks = (db.execute("PRAGMA database_list").fetchone()["file"], *shown.marks(db))
+    known = _added_up.get(marks)
+    if known is None:
+        known = _tally(db)
+        _added_up.clear()  # of several threads the last one wins
+        _added_up[marks] = known
+    return known
+
+
+def _tally(db: Connection) -> Tally:
     fates: Counter[str] = Counter()
     genres: Counter[str] = Counter()
     waiting: Counter[str] = Counter()

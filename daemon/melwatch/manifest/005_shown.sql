@@ -8,3 +8,6 @@ CREATE TABLE shown (
     search TEXT NOT NULL                -- path and tags, folded
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX shown_counts ON shown (fate, genre, split);
+
+-- Few tracks are held or accepted to go, and it is asked often.
+CREATE INDEX track_gone ON track (gone) WHERE gone IS NOT NULL;

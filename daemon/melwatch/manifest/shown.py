@@ -88,21 +88,31 @@ def counts(db: sqlite3.Connection) -> list[tuple[str, str, str | None, int]]:
     return [(row[0], row[1], row[2], row[3]) for row in rows]
 
 
-def count(db: sqlite3.Connection, wanted: Wanted) -> int:
-    """Return how many tracks are wanted."""
+def find(
+    db: sqlite3.Connection, wanted: Wanted, *, skip: int, limit: int, most_found: int = 10_000
+) -> tuple[int, list[sqlite3.Row]]:
+    """Return how many tracks are wanted, and some of them in path order, with their ordinal and tags.
+
+    A search in the text looks at each track; it stops counting at `most_found`.
+    """
     where, values = _where(wanted)
-    return int(db.execute(f"SELECT count(*) FROM shown {where}", values).fetchone()[0])  # noqa: S608  our own words
+    if not wanted.text.strip():
+        number = int(db.execute(f"SELECT count(*) FROM shown {where}", values).fetchone()[0])  # noqa: S608  our own words
+        found = db.execute(f"SELECT path FROM shown {where} ORDER BY path LIMIT ? OFFSET ?", [*values, limit, skip])  # noqa: S608
+        paths = [row[0] for row in found]
+    else:
+        found = db.execute(f"SELECT path FROM shown {where} ORDER BY path LIMIT ?", [*values, most_found])  # noqa: S608
+        every = [row[0] for row in found]
+        number, paths = len(every), every[skip : skip + limit]
+    return number, _listed(db, paths)
 
 
-def page(db: sqlite3.Connection, wanted: Wanted, *, skip: int, limit: int) -> list[sqlite3.Row]:
-    """Return some of the tracks wanted, in path order, with their ordinal and tags."""
-    where, values = _where(wanted)
+def _listed(db: sqlite3.Connection, paths: Sequence[bytes]) -> list[sqlite3.Row]:
+    marks = ", ".join("?" for _ in paths)
     rows = db.execute(
-        f"""SELECT found.path, genre, split, fate, ordinal, title, artist, album, track.audio_id
-            FROM (SELECT path, genre, split, fate FROM shown {where} ORDER BY path LIMIT ? OFFSET ?) AS found
-            JOIN track ON track.path = found.path
-            ORDER BY found.path""",  # noqa: S608  our own words
-        [*values, limit, skip],
+        f"""SELECT path, genre, split, fate, ordinal, title, artist, album, audio_id
+            FROM shown JOIN track USING (path) WHERE path IN ({marks}) ORDER BY path""",  # noqa: S608  question marks
+        paths,
     )
     return list(rows)
 

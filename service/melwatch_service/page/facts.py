@@ -129,10 +129,10 @@ def track_list(
     """Return one page of the tracks that fit, in path order."""
     known = tally(db)
     wanted = Wanted(text=text, genre=genre, split=split, fates=fates_of(state, known))
-    total = shown.count(db, wanted)
+    total, rows = shown.find(db, wanted, skip=(page - 1) * PER_PAGE, limit=PER_PAGE)
     pages = max(1, -(-total // PER_PAGE))
-    page = min(page, pages)
-    rows = shown.page(db, wanted, skip=(page - 1) * PER_PAGE, limit=PER_PAGE)
+    if page > pages:
+        return track_list(db, text=text, genre=genre, split=split, state=state, page=pages)
     return {
         "tracks": [_listed(row) for row in rows],
         "total": total,
@@ -249,9 +249,9 @@ def problems(shop: Workshop, db: Connection, *, kind: str = "failed", page: int 
     rows: list[dict[str, Any]]
     match kind:
         case "failed":
-            rows = [_failed(shop, db, row) for row in shown.page(db, failed, skip=skip, limit=PER_PAGE)]
+            rows = [_failed(shop, db, row) for row in shown.find(db, failed, skip=skip, limit=PER_PAGE)[1]]
         case "duplicates":
-            rows = [_duplicate(db, row) for row in shown.page(db, duplicates, skip=skip, limit=PER_PAGE)]
+            rows = [_duplicate(db, row) for row in shown.find(db, duplicates, skip=skip, limit=PER_PAGE)[1]]
         case "left_out":
             rows = [
                 {"path": display(row["path"]), "reason": row["reason"], "what": _why_left_out(row["reason"])}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import re
 import secrets
 import socket
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from melwatch.config import is_loopback
 if TYPE_CHECKING:
     from melwatch.config import PageSection
 
+_HOST = re.compile(r"(\[(?P<address>[0-9a-f:.]+)\]|(?P<name>[^:@,/\s\[\]]+))(:(?P<port>[0-9]{1,5}))?")
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 COOKIE = "melwatch_session"
 OPEN_PATHS = frozenset({"/healthz", "/login", "/static/page.css", "/static/page.js", "/static/icon.svg"})
@@ -104,16 +106,11 @@ class Guard:
 
 def _split_host(host: str) -> tuple[str | None, int | None]:
     """Take a Host header apart; no name where it is none."""
-    name, colon, port = host.strip().lower().rpartition(":") if not host.endswith("]") else (host.lower(), "", "")
-    if not colon:
-        name, port = host.strip().lower(), ""
-    if colon and not (port.isascii() and port.isdecimal() and len(port) <= 5):  # noqa: PLR2004  65535
+    found = _HOST.fullmatch(host.strip().lower())
+    if found is None:
         return None, None
-    if name.startswith("["):
-        name = name.removeprefix("[").removesuffix("]")
-    elif ":" in name:
-        return None, None
-    return name.removesuffix(".") or None, int(port) if port else None
+    name = found["address"] or found["name"].removesuffix(".")
+    return name or None, int(found["port"]) if found["port"] else None
 
 
 def _is_address(name: str) -> bool:

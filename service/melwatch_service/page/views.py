@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
     from melwatch.track import TrackRecord
     from melwatch_service.page.desk import Desk
+
+
+_OWN_PAGE = re.compile(r"/(genres|tracks|tracks/[0-9]{1,10}|problems|versions)?", re.ASCII)
 
 
 async def page(request: Request, template: str, here: str, **values: Any) -> HTMLResponse:  # noqa: ANN401  as render
@@ -178,9 +181,8 @@ async def pin(request: Request) -> Response:
 
 def _back(request: Request, said: str) -> Response:
     """Lead back to where the button was; only to a page of ours."""
-    wanted = urlsplit(request.state.form.get("back", "/"))
-    path = wanted.path if wanted.path.startswith("/") and not wanted.path.startswith("//") else "/"
-    path = path if "\\" not in path and path.isprintable() and path.isascii() else "/"
+    wanted = request.state.form.get("back", "/")
+    path = wanted if _OWN_PAGE.fullmatch(wanted) else "/"
     return RedirectResponse(f"{path}?said={said}", 303)
 
 
