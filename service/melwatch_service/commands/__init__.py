@@ -13,6 +13,7 @@ for _name in (
     "service",
     "setup",
     "looking",
+    "page",
     "history",
     "control",
     "splits",
