@@ -67,7 +67,7 @@ def run_pass_apart(
         process.join()
 
 
-def _listen(line: Connection, progress: Progress, wishes: Wishes) -> tuple[Passed, Patience]:
+def _listen(line: Any, progress: Progress, wishes: Wishes) -> tuple[Passed, Patience]:  # noqa: ANN401  below
     """Take in what the other process says until it is done; tell it what is wished for meanwhile."""
     told: set[str] = set()
     while True:
@@ -78,7 +78,7 @@ def _listen(line: Connection, progress: Progress, wishes: Wishes) -> tuple[Passe
                     line.send(name)
         if not line.poll(_LISTEN_S):
             continue
-        kind, value = line.recv()
+        kind, value = _received(line)
         match kind:
             case "progress":
                 getattr(progress, value[0])(*value[1:])
@@ -88,6 +88,14 @@ def _listen(line: Connection, progress: Progress, wishes: Wishes) -> tuple[Passe
                 raise value
             case _:
                 return value  # type: ignore[no-any-return]  # what `_work` sends as its result
+
+
+def _received(line: Any) -> tuple[str, Any]:  # noqa: ANN401  the end of a pipe is of another type on Windows
+    try:
+        kind, value = line.recv()
+    except OSError as error:  # it was killed before it heard all that it was told
+        raise EOFError from error
+    return kind, value
 
 
 class _Line:
