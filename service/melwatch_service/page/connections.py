@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 MOST_CONNECTIONS = 64
 ASKING_S = 10.0
 """How long a client may take to say what it wants."""
-ANSWERING_S = 60.0
+ANSWERING_S = 120.0
 """How long it may take to hear the answer."""
 LISTENING_S = 600.0
 """How long it may listen to events; browsers then begin anew by themselves."""

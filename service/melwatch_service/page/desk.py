@@ -18,7 +18,7 @@ from melwatch.manifest.requests import Ask, answer_to, ask, withdraw
 from melwatch_service.page.shelf import Shelf
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from sqlite3 import Connection
 
     from melwatch.workshop import Workshop
@@ -39,6 +39,7 @@ class Desk:
         self._threads = ThreadPoolExecutor(2, "page")
         self._children = ThreadPoolExecutor(1, "page-child")
         self._running: set[subprocess.Popen[bytes]] = set()
+        self._making: dict[str, asyncio.Future[Any]] = {}
         self._is_closed = False
 
     async def look(self, question: Callable[[Connection], Result]) -> Result:
@@ -76,6 +77,20 @@ class Desk:
 
         await self.do(take_back)
         raise DegradedError("The running melwatch does not answer", "It may be busy with a slow disk; try again later.")
+
+    async def once(self, key: str, make: Callable[[], Awaitable[Result]]) -> Result:
+        """Make something that several may ask for at the same time, once for all of them."""
+        making = self._making.get(key)
+        if making is None:
+            making = self._making[key] = asyncio.ensure_future(make())
+
+            def forget(made: asyncio.Future[Any]) -> None:
+                self._making.pop(key, None)
+                if not made.cancelled():
+                    made.exception()  # those who asked may have left before they heard of it
+
+            making.add_done_callback(forget)
+        return await asyncio.shield(making)
 
     async def in_child(self, task: str, **values: Any) -> Any:  # noqa: ANN401  whatever the task returns
         """Have a task of `labour` done in a process of its own; one at a time."""

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from melwatch import renewal
 from melwatch.manifest.requests import answer_to
 from melwatch.spectrogram.spool import spool_file
+from melwatch.track import AudioId
 from melwatch_service.page import api, facts
 from melwatch_service.page.answers import ranged
 from melwatch_service.page.guard import COOKIE, SAFE_METHODS
@@ -28,6 +30,7 @@ from melwatch_service.page.render import render, today
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from melwatch.spectrogram.recipe import Recipe
     from melwatch.track import TrackRecord
     from melwatch_service.page.desk import Desk
 
@@ -97,36 +100,44 @@ async def spectrograms(request: Request) -> Response:
     if location is None or record.audio_id is None:
         raise NotFoundError("There are no spectrograms of this track yet")
     key = f"{record.audio_id}-{location.checksum}.png"
-    picture = await desk.do(partial(desk.shelf.get, key))
-    if picture is None:
+
+    async def draw() -> bytes:
         recipe = await _recipe(desk)
-        picture = await desk.in_child(
+        drawn: bytes = await desk.in_child(
             "draw_track",
             folder=desk.shop.folder,
-            spooled=spool_file(desk.shop.state.spool, record.audio_id, recipe.id),
+            spooled=spool_file(desk.shop.state.spool, AudioId(str(record.audio_id)), recipe.id),
             location=location,
             recipe=recipe,
             title="",
         )
-        await desk.do(partial(desk.shelf.put, key, picture))
+        await desk.do(partial(desk.shelf.put, key, drawn))
+        return drawn
+
+    picture = await desk.do(partial(desk.shelf.get, key)) or await desk.once(key, draw)
     return Response(picture, media_type="image/png", headers={"cache-control": "private, max-age=3600"})
 
 
 async def window(request: Request) -> Response:
     """One window of a track, as it is heard."""
     desk, record, number = api.desk_of(request), await _record(request), in_path(request, "window")
-    if record.audio_id is None or record.sound is None or number >= desk.shop.recipe.windows.per_track:
-        raise NotFoundError("There is no such window")
     recipe = await _recipe(desk)
-    key = f"{record.audio_id}-{recipe.id}-{number}.wav"
-    sound = await desk.do(partial(desk.shelf.get, key))
-    if sound is None:
+    if record.audio_id is None or record.sound is None or number >= recipe.windows.per_track:
+        raise NotFoundError("There is no such window")
+    keys = [f"{record.audio_id}-{recipe.id}-{place}.wav" for place in range(recipe.windows.per_track)]
+
+    async def cut() -> list[bytes]:
         hydrate = desk.shop.config.library.hydrate
-        windows = await desk.in_child(
+        windows: list[bytes] = await desk.in_child(
             "cut_windows", root=desk.shop.root, path=record.path, recipe=recipe, hydrate=hydrate
         )
-        for place, content in enumerate(windows):
-            await desk.do(partial(desk.shelf.put, f"{record.audio_id}-{recipe.id}-{place}.wav", content))
+        for place, content in zip(keys, windows, strict=False):
+            await desk.do(partial(desk.shelf.put, place, content))
+        return windows
+
+    sound = await desk.do(partial(desk.shelf.get, keys[number]))
+    if sound is None:
+        windows = await desk.once(keys[0], cut)
         if number >= len(windows):
             raise NotFoundError("There is no such window")
         sound = windows[number]
@@ -141,9 +152,7 @@ async def _record(request: Request) -> TrackRecord:
     return record
 
 
-async def _recipe(desk: Desk) -> Any:  # noqa: ANN401  a Recipe
-    from melwatch import renewal
-
+async def _recipe(desk: Desk) -> Recipe:
     return (await desk.look(partial(renewal.workshop_in_force, desk.shop))).recipe
 
 
