@@ -99,6 +99,17 @@ def test_the_commands_import_nothing_heavy() -> None:
     assert not imported_by("melwatch_service.commands") & HEAVY
 
 
+def test_the_page_imports_nothing_heavy() -> None:
+    """Serving the page costs the daemon a web server, and none of what draws pictures or reads shards."""
+    found = imported_by("melwatch_service.page.app") | imported_by("melwatch_service.page.connections")
+    assert not found & (HEAVY | {"matplotlib", "soundfile", "scipy"})
+
+
+def test_the_daemon_imports_the_page_only_to_serve_it() -> None:
+    """With the page off nothing of a web server is in its memory."""
+    assert not imported_by("melwatch.daemon") & {"starlette", "uvicorn", "jinja2", "prometheus_client"}
+
+
 def test_importing_melwatch_imports_nothing_heavy() -> None:
     """`import melwatch` costs next to nothing."""
     assert not imported_by("melwatch") & HEAVY

@@ -26,7 +26,7 @@ MADE = Made(windows=6, checksum="c" * 32, sound=Sound(duration_s=200.0, promised
 def workshop(place: Path, **sections: dict[str, Any]) -> Workshop:
     """Return a workshop on `music`, `dataset` and `state` below a folder; sections as in the configuration."""
     places = {"library": {"root": place / "music"}, "dataset": {"path": place / "dataset", "state": place / "state"}}
-    few_workers = {"workers": {"processes": 1}}
+    few_workers = {"workers": {"processes": 1}, "page": {"enabled": False}}
     return open_workshop(Config.model_validate(places | few_workers | sections))
 
 

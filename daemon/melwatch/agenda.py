@@ -76,7 +76,7 @@ class Agenda:
 
     def is_publish_due(self, now_s: float) -> bool:
         """Whether it is time to publish: on request, after quiet, or after long enough without any."""
-        at_s = self._publish_at_s()
+        at_s = self.publish_at_s
         return self.is_publish_asked or (at_s is not None and at_s <= now_s)
 
     def is_publish_overdue(self, now_s: float, began_s: float) -> bool:
@@ -87,10 +87,12 @@ class Agenda:
         """Seconds until something is due; None where nothing is."""
         if self.is_publish_asked:
             return 0.0
-        times_s = [time_s for time_s in (self.look_at_s, self._publish_at_s()) if time_s is not None]
+        times_s = [time_s for time_s in (self.look_at_s, self.publish_at_s) if time_s is not None]
         return max(0.0, min(times_s) - now_s) if times_s else None
 
-    def _publish_at_s(self) -> float | None:
+    @property
+    def publish_at_s(self) -> float | None:
+        """When what has changed is published, as far as that is known; None where nothing has."""
         if self.is_timed or self.changed_first_s is None or self.changed_last_s is None:
             return None
         return min(self.changed_last_s + self.quiet_s, self.changed_first_s + self.max_wait_s)

@@ -6,6 +6,7 @@ Where the values come from is for `settings`; whether folders exist, for those w
 from __future__ import annotations
 
 import os
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -25,6 +26,7 @@ DEFAULT_EXCLUDE = (
 )
 _HUNDRED_YEARS_H = 876_000
 _CRON_FIELDS = 5
+_SHORTEST_KEY = 16
 READABLE_EXTENSIONS = (".mp3", ".flac", ".ogg", ".opus", ".wav")
 
 
@@ -51,6 +53,23 @@ def _times(text: str) -> str:
 
 def _unique(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
+
+
+def _host(text: str) -> str:
+    host = text.strip().removeprefix("[").removesuffix("]")
+    if not host or any(c.isspace() or c in "/@?#[]" for c in host):
+        raise ValueError(f"{text!r} is neither an address like 127.0.0.1 nor the name of a machine")
+    return host
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a server that listens there."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 Times = Annotated[str, AfterValidator(_times)]
@@ -164,6 +183,24 @@ class DeletionsSection(_Section):
     whole_genre: bool = True
 
 
+class PageSection(_Section):
+    """Where the status page is served; beyond this machine only to those who have the key."""
+
+    enabled: bool = True
+    host: Annotated[str, AfterValidator(_host)] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8765
+    key: Annotated[str | None, Field(min_length=_SHORTEST_KEY)] = None
+
+    @model_validator(mode="after")
+    def _has_key(self) -> PageSection:
+        if not is_loopback(self.host) and self.key is None:
+            raise ValueError(
+                f"host {self.host} can be reached from other machines, for which page.key has to be set, "
+                f"at least {_SHORTEST_KEY} characters"
+            )
+        return self
+
+
 class LogSection(_Section):
     """How much melwatch tells, and where."""
 
@@ -184,4 +221,5 @@ class Config(_Section):
     schedule: ScheduleSection = ScheduleSection()
     deletions: DeletionsSection = DeletionsSection()
     workers: WorkersSection = WorkersSection()
+    page: PageSection = PageSection()
     log: LogSection = LogSection()

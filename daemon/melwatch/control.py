@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from melwatch.errors import ConfigError
 from melwatch.library.part import Part
 from melwatch.look import accept_root
-from melwatch.manifest import epochs, recipes, tracks
+from melwatch.manifest import epochs, recipes, requests, tracks
 from melwatch.manifest.database import get_meta, set_meta, writing
 from melwatch.manifest.requests import Ask
 from melwatch.track import RelPath
@@ -19,8 +20,21 @@ if TYPE_CHECKING:
     from melwatch.manifest.requests import Request
     from melwatch.runner import Runner
 
+log = logging.getLogger(__name__)
+
 _PAUSED = "paused_until"
 _UNTIL_RESUMED = "resume"
+
+
+def answer_all(runner: Runner, now: datetime) -> None:
+    """Act on what is asked; what cannot be carried out must not come back at each start."""
+    for request in requests.waiting(runner.db):
+        try:
+            words = act_on(runner, request, now)
+        except (ValueError, OverflowError) as error:
+            log.warning("A request (%s) could not be carried out: %s", request.kind, error)
+            words = f"That could not be done: {error}"
+        requests.answer(runner.db, request, words)
 
 
 def act_on(runner: Runner, request: Request, now: datetime) -> str:

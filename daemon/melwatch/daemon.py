@@ -6,21 +6,24 @@ Apart from `assemble`, so that other commands need not import what watches and k
 from __future__ import annotations
 
 import logging
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from melwatch import mounts, publication, system
 from melwatch.agenda import Agenda
+from melwatch.apart import LARGE_TRACKS, run_pass_apart
 from melwatch.assemble import open_for_work
 from melwatch.errors import ConfigError, DegradedError, RootOfflineError, RootUnknownError
 from melwatch.library.root import read_root
 from melwatch.library.settle import Settling
 from melwatch.library.watch import Watch
 from melwatch.live import LiveProgress
+from melwatch.manifest import tracks
 from melwatch.manifest.database import log_trouble, open_manifest
+from melwatch.page import page_beside
 from melwatch.patience import Patience
-from melwatch.pipeline import Pipeline
+from melwatch.pipeline import Pipeline, TooLargeError
 from melwatch.progress import Unwatched
 from melwatch.runner import Runner
 from melwatch.schedule import Task, Timetable
@@ -59,7 +62,7 @@ def open_runner(shop: Workshop, face: Face, now: datetime) -> Iterator[Runner]:
     watch = Watch(shop.root, mode=watching.mode, matters=shop.rules.matters)
     progress = LiveProgress()
     patience = Patience(settling=Settling(watching.settle_s), gone_s=max(watching.settle_s, schedule.quiet_s))
-    with open_for_work(shop, now) as db:
+    with open_for_work(shop, now) as db, page_beside(shop):
         yield Runner(
             db=db,
             watch=watch,
@@ -102,11 +105,18 @@ def _run_pass(
         with _degrading(), open_manifest(shop.state.path) as db:
             if wishes.is_asked:
                 patience.forget_refusals()
-            pipeline = Pipeline(shop, db, progress, patience, wishes.halt)
-            passed = pipeline.run_pass(now, may_publish=wishes.publish.is_set, part=part, closed=closed)
+            if tracks.count(db) < LARGE_TRACKS:
+                pipeline = Pipeline(shop, db, progress, patience, wishes.halt, most_tracks=LARGE_TRACKS)
+                with suppress(TooLargeError):
+                    passed = pipeline.run_pass(now, may_publish=wishes.publish.is_set, part=part, closed=closed)
+                    return replace(passed, trouble=passed.trouble or log_trouble(shop.state.path))
+        with _degrading():
+            passed, remembered = run_pass_apart(shop, progress, patience, wishes, now, part, closed)
+            patience.take_over(remembered)
             return replace(passed, trouble=passed.trouble or log_trouble(shop.state.path))
     finally:
         system.stop_child_server()
+        system.return_freed_memory()
 
 
 @contextmanager

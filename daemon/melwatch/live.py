@@ -12,6 +12,7 @@ from melwatch.manifest.database import get_meta, set_meta, writing
 from melwatch.report import ACCEPT_RECIPE
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from sqlite3 import Connection
 
     from melwatch.errors import MelwatchError
@@ -32,6 +33,7 @@ class Live:
     unsettled: list[dict[str, Any]] = field(default_factory=list)
     unsettled_files: int = 0
     progress: dict[str, Any] | None = None
+    next_publish_at: str | None = None
 
     @property
     def words(self) -> str:
@@ -48,6 +50,7 @@ def live_now(
     is_publishing: bool,
     report: PassReport | None,
     watch: Watch,
+    next_publish_at: datetime | None = None,
 ) -> Live:
     """Sum up what a daemon is at: what keeps it from working comes first."""
     state, sentence = "idle", ""
@@ -72,6 +75,7 @@ def live_now(
         unsettled=report.unsettled if report is not None else [],
         unsettled_files=report.unsettled_files if report is not None else 0,
         progress=progress,
+        next_publish_at=next_publish_at.isoformat(timespec="seconds") if next_publish_at is not None else None,
     )
 
 

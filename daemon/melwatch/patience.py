@@ -40,6 +40,11 @@ class Patience:
     """Folders and files that could not be looked at the last time."""
     _sight_wait_s: float = _REFUSED_FIRST_S
 
+    def take_over(self, other: Patience) -> None:
+        """Remember what another, which a pass in another process was given, remembers now."""
+        for name in self.__dataclass_fields__:
+            setattr(self, name, getattr(other, name))
+
     @property
     def missing(self) -> frozenset[RelPath]:
         """Tracks that have vanished and may yet come back."""

@@ -15,6 +15,7 @@ from melwatch.library.part import EVERYTHING
 from melwatch.look import look
 from melwatch.manifest import recipes, tracks, versions
 from melwatch.recover import clean_spool, recover
+from melwatch.showing import show
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _MOST_REPAIRS = 100
+
+
+class TooLargeError(Exception):
+    """The library holds more tracks than this process may take in; nothing was done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +72,7 @@ class Pipeline:
     progress: Progress
     patience: Patience | None = None
     halt: Event = field(default_factory=Event)
+    most_tracks: int | None = None
 
     def run_pass(
         self,
@@ -80,7 +86,8 @@ class Pipeline:
 
         Where another recipe is configured than the dataset has, that goes on by its own; once the
         change is accepted, songs are extracted by the new one too, then the dataset changes over.
-        Raises `DegradedError` where that cannot be finished for now; what was done is kept.
+        Raises `DegradedError` where that cannot be finished for now; what was done is kept. Raises
+        `TooLargeError` where `most_tracks` is set and more are found.
         """
         started_s = time.monotonic()
         if self.patience is not None:
@@ -166,6 +173,8 @@ class Pipeline:
         """Bring manifest and dataset in step by the recipe of one workshop."""
         started_s = time.monotonic()
         seen = look(shop, self.db, part, self.patience.missing if self.patience is not None else ())
+        if self.most_tracks is not None and len(seen.seen.seen) > self.most_tracks:
+            raise TooLargeError
         overhead_s = time.monotonic() - started_s
         lost_before = self.patience.out_of_sight if self.patience is not None else frozenset()
         intake = Intake(
@@ -183,6 +192,7 @@ class Pipeline:
         )
         if not published.published:
             overhead_s += time.monotonic() - took_in_s
+        show(self.db, published.records, published.composition)
         tracks.replace_left_out(self.db, [(entry.path, entry.reason) for entry in seen.seen.left_out])
         return Passed(
             report=report.of_pass(seen.seen, taken, published),

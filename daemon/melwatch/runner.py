@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from melwatch.face import Face
     from melwatch.library.watch import Watch
     from melwatch.live import Live
-    from melwatch.manifest.requests import Request
     from melwatch.pipeline import Passed
     from melwatch.report import PassReport
     from melwatch.schedule import Timetable
@@ -149,8 +148,7 @@ class Runner:
         self._probe_root(now_s)
         self._take_hints(now_s)
         self._take_tasks(now_s)
-        for request in requests.waiting(self.db):
-            requests.answer(self.db, request, self._words_for(request))
+        control.answer_all(self, datetime.now(UTC))
         self.paused = self._why_paused()
         if self.background.is_done:
             self._take_outcome(now_s)
@@ -160,14 +158,6 @@ class Runner:
             self.wishes.publish.set()
             self.wishes.halt.set()
         self._show()
-
-    def _words_for(self, request: Request) -> str:
-        """Act on a request; one that cannot be carried out must not come back at each start."""
-        try:
-            return control.act_on(self, request, datetime.now(UTC))
-        except (ValueError, OverflowError) as error:
-            log.warning("A request (%s) could not be carried out: %s", request.kind, error)
-            return f"That could not be done: {error}"
 
     def _notice_sleep(self, now_s: float) -> None:
         """The monotonic clock stands still while the machine sleeps; then timers are late and events lost."""
@@ -282,6 +272,12 @@ class Runner:
         self._begin_anew()
         self._look(EVERYTHING, self.setback.not_before_s)
 
+    def _next_publish_at(self) -> datetime | None:
+        at_s = self.agenda.publish_at_s
+        return (
+            self.timetable.next_at(Task.PUBLISH) if at_s is None else datetime.fromtimestamp(at_s + self._drift_s, UTC)
+        )
+
     def _show(self) -> None:
         """Keep on record what `status` tells, whenever it changes, and let the supervisor know that all goes on."""
         live = live_now(
@@ -292,6 +288,7 @@ class Runner:
             is_publishing=self.wishes.publish.is_set(),
             report=self.report,
             watch=self.watch,
+            next_publish_at=self._next_publish_at(),
         )
         if live != self._saved or self.face.is_watched:
             self.face.progress(live.words)

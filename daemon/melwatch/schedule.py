@@ -12,6 +12,7 @@ from melwatch.durations import seconds_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
 
     from apscheduler.triggers.base import BaseTrigger
 
@@ -62,6 +63,11 @@ class Timetable:
         with self._lock:
             due, self._due = self._due, set()
         return due
+
+    def next_at(self, task: Task) -> datetime | None:
+        """Return when a task is due next; None where it has no set times."""
+        job = self._scheduler.get_job(task)
+        return getattr(job, "next_run_time", None)
 
     def wakeup(self) -> None:
         """Look at the clock again: after sleep the scheduler would wait for as long as the machine slept."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +13,12 @@ from melwatch.dataset.representation import representation
 from melwatch.edition import Split
 from melwatch.library.rules import SENTENCES, Reason
 from melwatch.live import read_live, to_confirm
-from melwatch.manifest import tracks, versions
+from melwatch.manifest import shown, tracks, versions
 from melwatch.manifest.database import FILE_NAME, read_manifest
 from melwatch.manifest.lock import holder_pid
 from melwatch.names import native
+from melwatch.page import page_address
+from melwatch.showing import tally
 from melwatch.spelling import is_same_file
 from melwatch.track import RelPath
 
@@ -35,36 +37,56 @@ _OF_A_PASS = ("started_at", "seconds", "extracted", "reused", "failed", "vanishe
 
 
 def overview(shop: Workshop, db: Connection) -> dict[str, Any]:
-    """Return the fields of `status --json`."""
+    """Return the fields of `status --json`, worked out from all that is known."""
     change = renewal.find_change(shop, db)
     shop = renewal.in_force(shop, change)
     records = list(tracks.track_records(db, shop.recipe.id))
     composition = publication.compose_version(shop, db, records)
-    shares = representation(composition.genres)
+    ready, failed = sum(record.location is not None for record in records), sum(map(is_failure, records))
+    counts = {"ready": ready, "pending": composition.pending, "failed": failed}
+    return _overview(shop, db, change, counts, composition.genres, composition.waiting, _splits_of(composition))
+
+
+def overview_on_record(shop: Workshop, db: Connection) -> dict[str, Any]:
+    """Return the same as the last pass worked it out, and what has been extracted since: quick at any size."""
+    change = renewal.find_change(shop, db)
+    known = tally(db)
+    counts = {"ready": known.ready, "pending": known.pending, "failed": known.failed}
+    return _overview(renewal.in_force(shop, change), db, change, counts, known.genres, known.waiting, known.splits)
+
+
+def _overview(
+    shop: Workshop,
+    db: Connection,
+    change: RecipeChange | None,
+    counts: dict[str, int],
+    genres: dict[str, int],
+    waiting: dict[str, int],
+    splits: Mapping[str, Mapping[str, int]],
+) -> dict[str, Any]:
+    shares = representation(genres)
     current = versions.newest_version(db)
     passes = versions.last_passes(db, _PASSES_TOLD)
     last = passes[0] if passes else {}
-    left_out = sum(1 for path in tracks.left_out(db) if not path.endswith(b"/"))
     live = running(shop, db) or _at_rest(change, last.get("held"))
     return {
         **_live_fields(live),
+        "page": page_address(db, live.get("pid")),
         "recipe_change": change.to_json() if change is not None else None,
-        "held_deletions": len(tracks.gone(db)),
+        "held_deletions": shown.count_gone(db),
         "version": current.number if current else None,
         "fingerprint": current.fingerprint if current else None,
         "published_at": current.published_at if current else None,
+        "next_publish_at": live.get("next_publish_at"),
         "complete": current.complete if current else None,
         "music": os.fsencode(shop.config.library.root).decode("utf-8", "backslashreplace"),
         "dataset": os.fsencode(shop.folder.path).decode("utf-8", "backslashreplace"),
-        "tracks": {
-            "ready": sum(record.location is not None for record in records),
-            "pending": composition.pending,
-            "failed": sum(is_failure(record) for record in records),
-            "excluded": left_out,
+        "tracks": {**counts, "excluded": shown.count_left_out(db)},
+        "genres": genres,
+        "splits": {
+            genre: {str(split): splits.get(genre, {}).get(str(split), 0) for split in Split} for genre in genres
         },
-        "genres": composition.genres,
-        "splits": splits_of(composition),
-        "waiting": composition.waiting,
+        "waiting": waiting,
         "under_represented": shares.under,
         "over_represented": shares.over,
         "last_pass": {
@@ -74,10 +96,12 @@ def overview(shop: Workshop, db: Connection) -> dict[str, Any]:
     }
 
 
-def splits_of(composition: Composition) -> dict[str, dict[str, int]]:
+def _splits_of(composition: Composition) -> dict[str, Counter[str]]:
     """Return the number of tracks by genre and split."""
-    counts = Counter((track.genre, str(track.split)) for track in composition.tracks)
-    return {genre: {str(split): counts[genre, str(split)] for split in Split} for genre in composition.genres}
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for track in composition.tracks:
+        counts[track.genre][str(track.split)] += 1
+    return counts
 
 
 def live_fields(shop: Workshop, db: Connection) -> dict[str, Any]:

@@ -230,6 +230,14 @@ def keep_freed_memory() -> None:
             mallopt(trim_threshold, all_there_is)
 
 
+def return_freed_memory() -> None:
+    """Hand memory that this process has freed back to the system, where its allocator would keep it."""
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc
+        if trim is not None:
+            trim(0)
+
+
 def die_with_parent() -> None:
     """Have the system end this process, a child forked from the server, when the one that asked for it ends.
 

@@ -103,6 +103,14 @@ path = {dataset}
 # On battery "run" on or "pause".
 # on_battery = "run"
 
+[page]
+# A page with state, genres, tracks and versions, for a browser on this machine; another port is taken
+# where this one is. On another host, and with that for other machines, a key of 16 characters or more is asked for.
+# enabled = true
+# host = "127.0.0.1"
+# port = 8765
+# key = ...
+
 [log]
 # "debug", "info", "warning" or "error"
 # level = "info"

@@ -24,6 +24,7 @@ WORKING = Live(
     unsettled=[{"path": "Rock/a.mp3", "age_s": 1.5, "what": "It is still growing"}],
     unsettled_files=1,
     progress={"what": "Extracting", "done": 3, "total": 7, "songs_per_s": 1.5, "seconds_left": 2.7},
+    next_publish_at="2026-01-02T03:04:05+00:00",
 )
 
 
@@ -74,6 +75,7 @@ def test_others_read_what_was_said(db: Connection, tmp_path: Path) -> None:
             "unsettled": WORKING.unsettled,
             "unsettled_files": 1,
             "progress": WORKING.progress,
+            "next_publish_at": WORKING.next_publish_at,
         }
 
 
@@ -84,7 +86,7 @@ def test_the_last_word_counts(db: Connection) -> None:
 
     assert read_live(db) == {
         "pid": 4712, "state": "idle", "sentence": "", "watching": "", "overflows": 0, "unsettled": [],
-        "unsettled_files": 0, "progress": None,
+        "unsettled_files": 0, "progress": None, "next_publish_at": None,
     }  # fmt: skip
 
 

@@ -92,6 +92,9 @@ class StoppedTimetable:
 
     stop = wakeup = start
 
+    def next_at(self, task: Task) -> None:
+        """Tell no time."""
+
     def take(self) -> set[Task]:
         """Hand over what is due."""
         due, self.due = self.due, set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from melwatch.manifest import shown
 from melwatch.manifest.database import writing
 from melwatch.track import AudioId, FileStamp, KnownFile, Location, RelPath, Sound, Tags, TrackRecord, Trouble
 
@@ -54,6 +55,7 @@ def add_tracks(db: sqlite3.Connection, files: Sequence[SeenFile]) -> None:
             "INSERT INTO track (path, ordinal, size, mtime_ns, changed_ns, inode) VALUES (?, ?, ?, ?, ?, ?)",
             ((file.path, start + number, *_columns(file.stamp)) for number, file in enumerate(files, start=1)),
         )
+        shown.add_pending(db, (file.path for file in files))
 
 
 def respell(db: sqlite3.Connection, spellings: Mapping[RelPath, RelPath]) -> None:
@@ -88,6 +90,7 @@ def record_spectrogram(db: sqlite3.Connection, audio_id: AudioId, recipe: Recipe
             made.sound.duration_s, made.sound.promised_s, made.sound.method,
         ),
     )  # fmt: skip
+    shown.note_outcome(db, audio_id, shown.EXTRACTED)
 
 
 def record_failure(
@@ -98,6 +101,7 @@ def record_failure(
         "INSERT OR REPLACE INTO failure VALUES (?, ?, ?, ?, ?, ?, ?)",
         (audio_id, recipe, error.reason, error.what, error.hint, tries, at),
     )
+    shown.note_outcome(db, audio_id, error.reason)
 
 
 def record_problem(db: sqlite3.Connection, path: RelPath, error: TrackError) -> bool:
@@ -162,17 +166,18 @@ def left_out(db: sqlite3.Connection) -> dict[RelPath, str]:
     return {RelPath(row["path"]): row["reason"] for row in rows}
 
 
-def track_records(db: sqlite3.Connection, recipe: RecipeId) -> Iterator[TrackRecord]:
-    """Yield every track with all that is known of it, in path order."""
+def track_records(db: sqlite3.Connection, recipe: RecipeId, path: RelPath | None = None) -> Iterator[TrackRecord]:
+    """Yield every track, or the one at a path, with all that is known of it, in path order."""
     rows = db.execute(
-        """SELECT path, ordinal, track.audio_id, replaced, title, artist, album, problem,
+        f"""SELECT path, ordinal, track.audio_id, replaced, title, artist, album, problem,
                   s.windows, s.checksum, s.duration_s, s.promised_s, s.method, s.shard, s.first_row,
                   f.reason, f.what, f.hint, f.tries
            FROM track
            LEFT JOIN spectrogram s ON s.audio_id = track.audio_id AND s.recipe = :recipe
            LEFT JOIN failure f ON f.audio_id = track.audio_id AND f.recipe = :recipe
-           ORDER BY path""",
-        {"recipe": recipe},
+           {"" if path is None else "WHERE path = :path"}
+           ORDER BY path""",  # noqa: S608  our own words
+        {"recipe": recipe, "path": path},
     )
     return map(_record, rows)
 
@@ -287,12 +292,7 @@ def _record(row: sqlite3.Row) -> TrackRecord:
 
 
 def _stamp(row: sqlite3.Row) -> FileStamp:
-    return FileStamp(
-        size=row["size"],
-        mtime_ns=int(row["mtime_ns"]),
-        changed_ns=int(row["changed_ns"]),
-        inode=int(row["inode"]),
-    )
+    return FileStamp(**{name: int(row[name]) for name in ("size", "mtime_ns", "changed_ns", "inode")})
 
 
 def _columns(stamp: FileStamp) -> tuple[int, str, str, str]:

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from melwatch.manifest import epochs
 from melwatch.manifest import ledger as class_ledger
-from melwatch.manifest.database import writing
+from melwatch.manifest.database import get_meta, set_meta, writing
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Collection, Iterable, Sequence
 
     from melwatch.edition import Held, HeldLedger, Holdings, Published, ShardFacts
+
+_TOTALS = "totals"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,17 +183,30 @@ def record_pass(db: sqlite3.Connection, started_at: str, seconds: float, report:
             "INSERT INTO pass (started_at, seconds, report) VALUES (?, ?, ?)",
             (started_at, seconds, json.dumps(report)),
         )
+        total = {name: number + report.get(name, 0) for name, number in totals(db).items()}
+        set_meta(db, _TOTALS, json.dumps(total))
         db.execute("DELETE FROM pass WHERE number <= (SELECT max(number) FROM pass) - 1000")
 
 
+def totals(db: sqlite3.Connection) -> dict[str, int]:
+    """Return how many songs were extracted, and how many failed, since the manifest was made."""
+    told: dict[str, int] = json.loads(get_meta(db, _TOTALS) or "{}")
+    return {"extracted": 0, "failed": 0} | told
+
+
 def last_pass(db: sqlite3.Connection) -> dict[str, Any] | None:
-    """Return the report of the last pass, with its `started_at` and `seconds`."""
+    """Return the report of the last pass, with its `number`, `started_at` and `seconds`."""
     return next(iter(last_passes(db, 1)), None)
 
 
 def last_passes(db: sqlite3.Connection, limit: int) -> list[dict[str, Any]]:
     """Return the reports of the last passes, newest first."""
     return [
-        {"started_at": row["started_at"], "seconds": row["seconds"], **json.loads(row["report"])}
+        {
+            "number": row["number"],
+            "started_at": row["started_at"],
+            "seconds": row["seconds"],
+            **json.loads(row["report"]),
+        }
         for row in db.execute("SELECT * FROM pass ORDER BY number DESC LIMIT ?", (limit,))
     ]

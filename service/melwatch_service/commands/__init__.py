@@ -14,6 +14,7 @@ for _name in (
     "setup",
     "doctor",
     "looking",
+    "page",
     "history",
     "control",
     "splits",

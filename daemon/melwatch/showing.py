@@ -1,0 +1,92 @@
+"""From what a pass worked out to the table that those look at who only look; and what that table tells in sum."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from melwatch.compose import CHANGING, DUPLICATE, FATES, IN_DATASET, PENDING, WAITING
+from melwatch.manifest import shown
+from melwatch.manifest.shown import EXTRACTED, Shown, search_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from sqlite3 import Connection
+
+    from melwatch.compose import Composition
+    from melwatch.track import TrackRecord
+
+READY = (IN_DATASET, DUPLICATE, WAITING, EXTRACTED)
+UNDER_WAY = (PENDING, CHANGING)
+SENTENCES = {**FATES, EXTRACTED: "is extracted; the pass that is at work gives it its place"}
+
+
+_added_up: dict[tuple[object, ...], Tally] = {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """How many tracks there are of each kind; `splits` counts those in the dataset by genre and split."""
+
+    ready: int
+    pending: int
+    failed: int
+    genres: dict[str, int]
+    waiting: dict[str, int]
+    splits: dict[str, dict[str, int]]
+    fates: dict[str, int]
+
+
+def show(db: Connection, records: Sequence[TrackRecord], composition: Composition) -> None:
+    """Bring the table in step with what a pass has worked out."""
+    shown.bring_in_step(db, _rows(records, composition))
+
+
+def _rows(records: Sequence[TrackRecord], composition: Composition) -> Iterator[Shown]:
+    in_dataset = {track.path: track for track in composition.tracks}
+    for record in records:
+        track = in_dataset.get(record.path)
+        yield Shown(
+            path=record.path,
+            genre=track.genre if track is not None else composition.terms.genres.genre_of(record.path),
+            split=str(track.split) if track is not None else None,
+            label=track.label if track is not None else None,
+            fate=composition.fates[record.path],
+            search=search_text(record.path, record.tags),
+        )
+
+
+def tally(db: Connection) -> Tally:
+    """Add up what is shown, again only when something has happened."""
+    marks = (db.execute("PRAGMA database_list").fetchone()["file"], *shown.marks(db))
+    known = _added_up.get(marks)
+    if known is None:
+        known = _tally(db)
+        _added_up.clear()  # of several threads the last one wins
+        _added_up[marks] = known
+    return known
+
+
+def _tally(db: Connection) -> Tally:
+    fates: Counter[str] = Counter()
+    genres: Counter[str] = Counter()
+    waiting: Counter[str] = Counter()
+    splits: dict[str, dict[str, int]] = {}
+    for fate, genre, split, number in shown.counts(db):
+        fates[fate] += number
+        if fate == IN_DATASET:
+            genres[genre] += number
+            splits.setdefault(genre, {})[split or ""] = number
+        elif fate in {WAITING, EXTRACTED}:
+            waiting[genre] += number
+    ready, pending = sum(fates[fate] for fate in READY), sum(fates[fate] for fate in UNDER_WAY)
+    return Tally(
+        ready=ready,
+        pending=pending,
+        failed=fates.total() - ready - pending,
+        genres=dict(sorted(genres.items())),
+        waiting={name: number for name, number in sorted(waiting.items()) if name not in genres},
+        splits=splits,
+        fates=dict(sorted(fates.items())),
+    )
