@@ -6,6 +6,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
+from melwatch import system
 from melwatch.dataset import layout, soundness, tables
 from melwatch.edition import Held, HeldLedger, HeldSong, Holdings, ShardFacts
 from melwatch.errors import StoreError
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
     from melwatch.dataset.layout import DatasetFolder
 
+_UNREADABLE = (OSError, ValueError, StoreError)
+"""Arrow's own errors are among these."""
 _END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
 
 
@@ -40,7 +43,8 @@ def _held(folder: DatasetFolder, number: int) -> Held | None:
     try:
         rows = tables.read_tracks(home / layout.TRACKS)
         shards = tuple(_shards(folder, number))
-    except (OSError, ValueError, StoreError):  # Arrow's own errors are among these
+    except _UNREADABLE as error:
+        _require_damage(error)
         return None
     return Held(
         number=number,
@@ -87,5 +91,12 @@ def _ledger(folder: DatasetFolder, number: int) -> HeldLedger | None:
         return None
     try:
         return tables.read_ledger(folder.version(number) / layout.LEDGER)
-    except (OSError, ValueError):
+    except _UNREADABLE as error:
+        _require_damage(error)
         return None
+
+
+def _require_damage(error: Exception) -> None:
+    """Raise what says that the disk failed, not that the file is damaged."""
+    if isinstance(error, OSError) and system.is_passing(error):
+        raise error

@@ -1,4 +1,7 @@
-"""Whether a version's own files are as they were written, and putting them back from copies. Imports no Arrow."""
+"""Whether a version's own files are as they were written, and putting them back from copies. Imports no Arrow.
+
+A file that cannot be read for now is not damaged: `OSError` is raised.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 
     from melwatch.dataset.layout import DatasetFolder
 
+_GONE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+"""What says that a file is not there. Any other error, as of a disk that fails, says nothing of the file: it is raised."""
 _PARQUET = b"PAR1"
 """What such a file begins and ends with."""
 _TOP_FILES = (layout.CARD, layout.DATASET_DICT)
@@ -112,7 +117,7 @@ def is_whole_shard(folder: DatasetFolder, path: str) -> bool:
         with file.open("rb") as content:
             while block := content.read(1 << 22):
                 digest.update(block)
-    except OSError:
+    except _GONE:
         return False
     return digest.hexdigest() == file.stem
 
@@ -143,7 +148,7 @@ def _made(folder: DatasetFolder, number: int) -> dict[str, Any]:
 def _is_whole(file: Path, number: int, digest: str | None) -> bool:
     try:
         content = file.read_bytes()
-    except OSError:
+    except _GONE:
         return False
     if file.name == layout.CURRENT:
         return _says(content, number)
@@ -191,8 +196,8 @@ def _copies(folder: DatasetFolder, number: int, name: str) -> Iterator[bytes]:
 
 
 def _read(file: Path) -> Iterator[bytes]:
-    """Yield a file's content if it can be read."""
+    """Yield a file's content if it is there."""
     try:
         yield file.read_bytes()
-    except OSError:
+    except _GONE:
         return
