@@ -143,6 +143,7 @@ def collect(shop: Workshop, db: Connection, now: datetime) -> Collected:
         keep_versions=settings.keep_versions,
         keep_hours=settings.keep_hours,
         needed=versions.needed_shards(db, needed),
+        on_record={version.number for version in versions.all_versions(db)},
         now=now,
     )
     tracks.forget_shards(db, garbage.shards)

@@ -64,8 +64,8 @@ def _finish_publish(db: sqlite3.Connection, folder: DatasetFolder, newest: int) 
     the newest version is damaged.
     """
     known = versions.newest_version(db)
-    if newest:
-        install(folder, newest)
+    if shown := _newest_shown(folder, newest):
+        install(folder, shown)
     last = known.number if known is not None else 0
     on_disk = [
         number for number in folder.version_numbers() if number > last and soundness.was_complete(folder, number)
@@ -74,6 +74,12 @@ def _finish_publish(db: sqlite3.Connection, folder: DatasetFolder, newest: int) 
         log.warning("Version %d of %s was not on record; taking it over", on_disk[-1], folder.path)
         versions.take_over(db, run_in_child(_read_holdings, folder, on_disk))
     return max([last, *on_disk]) > newest
+
+
+def _newest_shown(folder: DatasetFolder, newest: int) -> int:
+    """Return the newest version that readers can be shown, which may lack what only melwatch reads."""
+    later = [number for number in folder.version_numbers() if number > newest and soundness.was_complete(folder, number)]
+    return next((number for number in reversed(later) if soundness.can_be_shown(folder, number)), newest)
 
 
 def unsealed(db: sqlite3.Connection, folder: DatasetFolder) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +13,14 @@ from datasets import load_from_disk
 
 import melwatch
 from damages import NOW, Patient, cut, delete, each, empty, flip, garble_page, pragma, truncate_to
-from melwatch import daemon
+from melwatch import daemon, publication
+from melwatch.assemble import open_for_mending, open_pipeline
 from melwatch.dataset.export import export
+from melwatch.dataset.pins import pin
 from melwatch.errors import MelwatchError, StoreError
 from melwatch.manifest.lock import locked
+from melwatch.progress import Unwatched
+from melwatch.recover import recover
 from melwatch.schedule import Task
 from running import Rig
 
@@ -289,6 +294,32 @@ def test_the_daemons_weekly_look_finds_rot(patient: Patient) -> None:
     assert shard.read_bytes() == whole
     assert patient.differences() == []
     assert patient.verify(read_data=True) == []
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_collection_spares_a_version_that_lost_its_seal(patient: Patient, number: int) -> None:
+    """It is no unfinished one: the record knows it, and the next pass seals it again, pinned as it was."""
+    patient.recover()
+    pin(patient.shop.folder, number)
+    (patient.shop.folder.version(number) / "current.json").unlink()
+    much_later = NOW + timedelta(days=900)
+    with open_for_mending(patient.shop, much_later) as db:
+        publication.collect(patient.shop, db, much_later)
+    assert patient.sync().extracted == 0
+    assert sum(part.num_rows for part in melwatch.load(patient.dataset, version=number).values()) == (11 + number) * 6
+    assert patient.verify(read_data=True) == []
+
+
+@pytest.mark.parametrize("name", ["ledger.parquet", "version.json"])
+def test_readers_are_not_led_back_by_what_they_never_read(patient: Patient, name: str) -> None:
+    """Where only melwatch's own files of the newest version are lost, it stays current until the next one is out."""
+    patient.recover()
+    (patient.shop.folder.version(2) / name).unlink()
+    with open_pipeline(patient.shop, Unwatched(), NOW) as pipeline:
+        assert recover(pipeline.db, patient.shop.state.spool, patient.shop.folder, NOW)
+    assert melwatch.current_version(patient.dataset) == 2
+    assert patient.sync().version == 3
+    assert patient.differences() == []
 
 
 def test_an_export_is_a_world_of_its_own(patient: Patient, tmp_path: Path) -> None:

@@ -67,6 +67,11 @@ def was_complete(folder: DatasetFolder, number: int) -> bool:
     return folder.is_complete(number) or any(_says(content, number) for content in _read(folder.current))
 
 
+def can_be_shown(folder: DatasetFolder, number: int) -> bool:
+    """Whether all is as it was written that readers get to see of a version."""
+    return not set(faults(folder, number)) - {layout.LEDGER, layout.PROVENANCE}
+
+
 def is_sealed(folder: DatasetFolder, number: int) -> bool:
     """Whether a version's `current.json` is as it was written."""
     return _is_whole(folder.version(number) / layout.CURRENT, number, None)
