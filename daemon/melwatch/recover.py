@@ -11,6 +11,7 @@ from melwatch.child import run_in_child
 from melwatch.dataset import layout, soundness
 from melwatch.dataset.install import install
 from melwatch.disk import remove, remove_temporaries, replace_file
+from melwatch.errors import DegradedError
 from melwatch.manifest import tracks, versions
 
 if TYPE_CHECKING:
@@ -25,19 +26,33 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def recover(db: sqlite3.Connection, spool: Path, folder: DatasetFolder, now: datetime) -> bool:
-    """Mend what a crash, a person or a virus scanner left; return whether a publish has to mend the rest."""
+def recover(
+    db: sqlite3.Connection, spool: Path, folder: DatasetFolder, now: datetime, *, may_begin: bool = True
+) -> bool:
+    """Mend what a crash, a person or a virus scanner left; return whether a publish has to mend the rest.
+
+    Without `may_begin` the dataset was there a moment ago: raises `DegradedError` where it is gone as a whole.
+    """
     for number in unsealed(db, folder):
         seal(db, folder, number, now)
     newest = newest_whole(folder, now)
     is_behind = _finish_publish(db, folder, newest)
-    is_damaged = _forget_lost_shards(db, folder, newest)
+    lost = _lost_shards(db, folder)
+    if lost and not (may_begin or folder.library.exists()):
+        raise no_dataset(folder)
+    is_damaged = _forget_lost_shards(db, folder, newest, lost)
     remove_temporaries(spool)
     if versions.last_pass(db) is not None:
         clean_spool(db, spool)
     else:  # which songs there are is not known yet
         spooled.take_in(db, spool)
     return is_behind or is_damaged or bool(newest and soundness.damaged_audio_shards(folder, newest))
+
+
+def no_dataset(folder: DatasetFolder) -> DegradedError:
+    """Say that a dataset is gone as a whole, which is taken for a disk that is."""
+    what = f"The dataset {folder.path} is not there"
+    return DegradedError(what, "Is its disk connected? If it was deleted, `melwatch sync` makes it anew.")
 
 
 def clean_spool(db: sqlite3.Connection, spool: Path) -> None:
@@ -78,7 +93,9 @@ def _finish_publish(db: sqlite3.Connection, folder: DatasetFolder, newest: int) 
 
 def _newest_shown(folder: DatasetFolder, newest: int) -> int:
     """Return the newest version that readers can be shown, which may lack what only melwatch reads."""
-    later = [number for number in folder.version_numbers() if number > newest and soundness.was_complete(folder, number)]
+    later = [
+        number for number in folder.version_numbers() if number > newest and soundness.was_complete(folder, number)
+    ]
     return next((number for number in reversed(later) if soundness.can_be_shown(folder, number)), newest)
 
 
@@ -132,15 +149,18 @@ def _read_holdings(folder: DatasetFolder, numbers: Sequence[int]) -> Holdings:
     return holdings(folder, numbers)
 
 
-def _forget_lost_shards(db: sqlite3.Connection, folder: DatasetFolder, newest: int) -> bool:
-    """Forget shards that are missing, of another size than when written, or found damaged; tell if any.
+def _lost_shards(db: sqlite3.Connection, folder: DatasetFolder) -> set[str]:
+    """Return the shards on record that are missing or of another size than when written."""
+    return {path for path, size in versions.shard_sizes(db).items() if layout.size_of(folder.shard(path)) != size}
+
+
+def _forget_lost_shards(db: sqlite3.Connection, folder: DatasetFolder, newest: int, lost: set[str]) -> bool:
+    """Forget shards that are lost; tell whether there are any, or were found damaged before.
 
     They stay where they are until a publish puts sound ones in their place.
     """
-    sizes = versions.shard_sizes(db)
-    lost = {path for path, size in sizes.items() if layout.size_of(folder.shard(path)) != size}
     referred = layout.shards_of_version(folder, newest) if newest else set()
     if lost:
         log.warning("%d shards of %s are missing or damaged; for their songs: %s", len(lost), folder.path, _AGAIN)
         tracks.forget_shards(db, lost)
-    return bool(lost | (referred - sizes.keys()))
+    return bool(lost | (referred - versions.shard_sizes(db).keys()))

@@ -111,14 +111,14 @@ def is_whole_audio_shard(folder: DatasetFolder, path: str) -> bool:
 
 
 def is_whole_shard(folder: DatasetFolder, path: str) -> bool:
-    """Whether all bytes of a shard are as they were written: its name is their digest."""
+    """Whether all bytes of a shard are as they were written: its name is their digest.
+
+    Raises `OSError` where they cannot be read, which may be for its disk.
+    """
     file, digest = folder.shard(path), xxhash.xxh3_128()
-    try:
-        with file.open("rb") as content:
-            while block := content.read(1 << 22):
-                digest.update(block)
-    except OSError:
-        return False
+    with file.open("rb") as content:
+        while block := content.read(1 << 22):
+            digest.update(block)
     return digest.hexdigest() == file.stem
 
 
