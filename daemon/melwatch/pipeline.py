@@ -14,7 +14,7 @@ from melwatch.intake import Intake
 from melwatch.library.part import EVERYTHING
 from melwatch.look import look
 from melwatch.manifest import recipes, tracks, versions
-from melwatch.recover import clean_spool, no_dataset, recover
+from melwatch.recover import clean_spool, no_dataset, note_caught_up, recover
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -103,6 +103,8 @@ class Pipeline:
             is_damaged=is_damaged,
             may_begin=may_begin,
         )
+        if part == EVERYTHING and not (passed.is_interrupted or passed.unsettled):
+            note_caught_up(self.db)
         if lost:
             passed = replace(passed, unpublished=None)
         if change is None or not change.is_accepted:

@@ -13,6 +13,8 @@ from melwatch.dataset.install import install
 from melwatch.disk import remove, remove_temporaries, replace_file
 from melwatch.errors import DegradedError
 from melwatch.manifest import tracks, versions
+from melwatch.manifest.backups import CATCHING_UP
+from melwatch.manifest.database import get_meta, set_meta, writing
 
 if TYPE_CHECKING:
     import sqlite3
@@ -41,11 +43,13 @@ def recover(
     if lost and not (may_begin or folder.library.exists()):
         raise no_dataset(folder)
     is_damaged = _forget_lost_shards(db, folder, newest, lost)
-    remove_temporaries(spool)
-    if versions.last_pass(db) is not None:
-        clean_spool(db, spool)
-    else:  # which songs there are is not known yet
+    if versions.last_pass(db) is None:
+        _set_catching_up(db, "yes")
+    if _is_catching_up(db):
+        remove_temporaries(spool)
         spooled.take_in(db, spool)
+    else:
+        clean_spool(db, spool)
     return is_behind or is_damaged or bool(newest and soundness.damaged_audio_shards(folder, newest))
 
 
@@ -56,17 +60,38 @@ def no_dataset(folder: DatasetFolder) -> DegradedError:
 
 
 def clean_spool(db: sqlite3.Connection, spool: Path) -> None:
-    """Make the spool hold what is on record and belongs to a song of the library, and nothing else."""
+    """Make the spool hold what is on record and belongs to a song of the library, and nothing else.
+
+    As long as it is not known which songs there are, what may yet turn out to belong to one stays, too.
+    """
     remove_temporaries(spool)
-    tracks.forget_strays(db)
+    is_catching_up = _is_catching_up(db)
+    if not is_catching_up:
+        tracks.forget_strays(db)
     lost = spooled.lost(db, spool)
     if lost:
         log.warning("%d songs have vanished from the spool %s; %s", len(lost), spool, _AGAIN)
         tracks.forget_spectrograms(db, lost)
     on_record = {f"{song}.{recipe}" for song, recipe in tracks.spooled_audio(db)}
+    in_shards = {f"{song}.{recipe}" for song, recipe in versions.audio_in_shards(db)} if is_catching_up else set()
     for entry in spool.iterdir():
-        if entry.name not in on_record:
+        if entry.name in in_shards or not (is_catching_up or entry.name in on_record):
             remove(entry)
+
+
+def note_caught_up(db: sqlite3.Connection) -> None:
+    """Note that all songs of the library are on record."""
+    if _is_catching_up(db):
+        _set_catching_up(db, "")
+
+
+def _is_catching_up(db: sqlite3.Connection) -> bool:
+    return bool(get_meta(db, CATCHING_UP))
+
+
+def _set_catching_up(db: sqlite3.Connection, value: str) -> None:
+    with writing(db):
+        set_meta(db, CATCHING_UP, value)
 
 
 _AGAIN = "they are extracted again, unless an older recipe made them"

@@ -12,15 +12,20 @@ import pytest
 from datasets import load_from_disk
 
 import melwatch
+from building import library, songs
 from damages import NOW, Patient, cut, delete, each, empty, flip, garble_page, pragma, truncate_to
 from melwatch import daemon, publication
-from melwatch.assemble import open_for_mending, open_pipeline
+from melwatch.assemble import hold_for_repair, open_for_mending, open_pipeline
 from melwatch.dataset.export import export
 from melwatch.dataset.pins import pin
-from melwatch.errors import MelwatchError, StoreError
+from melwatch.errors import MelwatchError, StoreError, TrackError
+from melwatch.manifest import tracks
+from melwatch.manifest.backups import back_up_daily
+from melwatch.manifest.database import writing
 from melwatch.manifest.lock import locked
 from melwatch.progress import Unwatched
 from melwatch.recover import recover
+from melwatch.repair import Repair
 from melwatch.schedule import Task
 from running import Rig
 
@@ -201,6 +206,46 @@ def test_a_manifest_without_its_log_catches_up(patient: Patient) -> None:
         assert patient.content() == expected
     finally:
         (patient.place / "music" / "Rock" / "late.mp3").unlink()
+
+
+def test_a_backup_costs_nothing_that_was_made_since(patient: Patient) -> None:
+    """Songs that were extracted after it was taken lie in the spool, where a pass and an interrupted one find them."""
+    patient.recover()
+    with open_for_mending(patient.shop, NOW) as db:
+        assert back_up_daily(db, patient.state, NOW + timedelta(days=2))
+    library(patient.place / "music", {"New": songs(3, first=60)})
+    try:
+        assert patient.sync().extracted == 3
+        truncate_to(0.5)(patient.manifest)
+        with hold_for_repair(patient.shop, patient.now):
+            Repair(shop=patient.shop, now=patient.now, progress=Unwatched()).mend()
+        with open_pipeline(patient.shop, Unwatched(), NOW) as pipeline:
+            pipeline.halt.set()
+            assert pipeline.run_pass(NOW).is_interrupted
+        assert patient.sync().extracted == 0
+        assert len(list((patient.state / "spool").iterdir())) == 2 + 3
+        (patient.state / "spool" / "stray").write_bytes(b"")
+        patient.sync()
+        assert len(list((patient.state / "spool").iterdir())) == 2 + 3
+    finally:
+        shutil.rmtree(patient.place / "music" / "New")
+
+
+def test_a_failure_that_was_mended_since_the_backup_is_forgotten(patient: Patient) -> None:
+    """The dataset has its song."""
+    patient.recover()
+    with open_for_mending(patient.shop, NOW) as db:
+        song, recipe = db.execute(
+            "SELECT audio_id, recipe FROM spectrogram JOIN track USING (audio_id) WHERE shard NOTNULL"
+        ).fetchone()
+        with writing(db):
+            tracks.record_failure(db, song, recipe, TrackError("It hung", reason="timeout"), tries=2, at="")
+            db.execute("DELETE FROM version WHERE number = 2")
+            db.execute("DELETE FROM spectrogram WHERE audio_id = ?", (song,))
+    assert patient.sync().failed == 0
+    with open_for_mending(patient.shop, NOW) as db:
+        assert db.execute("SELECT count(*) FROM failure").fetchone()[0] == 0
+    assert patient.differences() == []
 
 
 @pytest.mark.parametrize("damage", [pragma("user_version", 99)])
