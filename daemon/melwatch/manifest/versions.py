@@ -93,7 +93,7 @@ def _record_of(held: Held) -> VersionRecord:
         fingerprint=said["fingerprint"],
         content=said["content"],
         recipe=said["recipe"],
-        tracks=len(held.songs),
+        tracks=held.tracks,
         complete=said["complete"],
         pending=said["pending"],
         published_at=said["published_at"],
