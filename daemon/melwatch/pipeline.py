@@ -170,7 +170,7 @@ class Pipeline:
     ) -> Passed:
         """Bring manifest and dataset in step by the recipe of one workshop."""
         started_s = time.monotonic()
-        seen = look(shop, self.db, part, self.patience.missing if self.patience is not None else ())
+        seen = look(shop, self.db, part, self.patience.awaited if self.patience is not None else ())
         overhead_s = time.monotonic() - started_s
         lost_before = self.patience.out_of_sight if self.patience is not None else frozenset()
         intake = Intake(
