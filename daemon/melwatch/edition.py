@@ -167,13 +167,17 @@ class HeldSong:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """What a version on disk holds; `said` is its `current.json`, empty unless the version is whole."""
+    """What a version on disk holds; `said` is its `current.json`, empty unless the version is whole.
+
+    `songs` are not those in shards that a newer version has, too; `tracks` counts all.
+    """
 
     number: int
     said: dict[str, Any]
     recipe: str
     recipe_json: str
     shards: tuple[ShardFacts, ...]
+    tracks: int
     songs: tuple[HeldSong, ...]
 
 

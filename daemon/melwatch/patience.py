@@ -46,9 +46,9 @@ class Patience:
             setattr(self, name, getattr(other, name))
 
     @property
-    def missing(self) -> frozenset[RelPath]:
-        """Tracks that have vanished and may yet come back."""
-        return frozenset(self.missing_since_s)
+    def awaited(self) -> frozenset[RelPath]:
+        """What each look takes in, whatever part it is of: all that is being written, refused, or vanished."""
+        return frozenset({*self.settling.waiting, *self.refused, *self.missing_since_s})
 
     def recently_missing(
         self, removed: Collection[RelPath], now_s: float, *, may_move: bool

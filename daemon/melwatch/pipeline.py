@@ -14,8 +14,12 @@ from melwatch.intake import Intake
 from melwatch.library.part import EVERYTHING
 from melwatch.look import look
 from melwatch.manifest import recipes, tracks, versions
+<<<<<<< HEAD
 from melwatch.recover import clean_spool, recover
 from melwatch.showing import show
+=======
+from melwatch.recover import clean_spool, no_dataset, note_caught_up, recover
+>>>>>>> next
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -90,10 +94,13 @@ class Pipeline:
         `TooLargeError` where `most_tracks` is set and more are found.
         """
         started_s = time.monotonic()
-        if self.patience is not None:
-            self._require_dataset()
-        may_begin = not self.shop.folder.library.exists()
-        is_damaged = recover(self.db, self.shop.state.spool, self.shop.folder, now)
+        may_begin = self._may_begin()
+        try:
+            is_damaged = recover(self.db, self.shop.state.spool, self.shop.folder, now, may_begin=may_begin)
+        except FileNotFoundError:
+            if may_begin or self.shop.folder.library.exists():
+                raise
+            raise no_dataset(self.shop.folder) from None
         renewal.note(self.shop, self.db)
         change = renewal.find_change(self.shop, self.db)
         shop = renewal.in_force(self.shop, change)
@@ -107,6 +114,8 @@ class Pipeline:
             is_damaged=is_damaged,
             may_begin=may_begin,
         )
+        if part == EVERYTHING and not (passed.is_interrupted or passed.unsettled):
+            note_caught_up(self.db)
         if lost:
             passed = replace(passed, unpublished=None)
         if change is None or not change.is_accepted:
@@ -172,9 +181,13 @@ class Pipeline:
     ) -> Passed:
         """Bring manifest and dataset in step by the recipe of one workshop."""
         started_s = time.monotonic()
+<<<<<<< HEAD
         seen = look(shop, self.db, part, self.patience.missing if self.patience is not None else ())
         if self.most_tracks is not None and len(seen.seen.seen) > self.most_tracks:
             raise TooLargeError
+=======
+        seen = look(shop, self.db, part, self.patience.awaited if self.patience is not None else ())
+>>>>>>> next
         overhead_s = time.monotonic() - started_s
         lost_before = self.patience.out_of_sight if self.patience is not None else frozenset()
         intake = Intake(
@@ -205,11 +218,12 @@ class Pipeline:
             unpublished=published.due,
         )
 
-    def _require_dataset(self) -> None:
-        """Take a dataset that is gone as a whole for a disk that is; only a person's own `sync` makes it anew."""
-        if versions.newest_version(self.db) is not None and not self.shop.folder.library.exists():
-            what = f"The dataset {self.shop.folder.path} is not there"
-            raise DegradedError(what, "Is its disk connected? If it was deleted, `melwatch sync` makes it anew.")
+    def _may_begin(self) -> bool:
+        """Whether there is no dataset yet; where it is gone as a whole, only a person's own `sync` makes it anew."""
+        may_begin = not self.shop.folder.library.exists()
+        if may_begin and self.patience is not None and versions.newest_version(self.db) is not None:
+            raise no_dataset(self.shop.folder)
+        return may_begin
 
     def _publish(
         self,
@@ -236,8 +250,8 @@ class Pipeline:
             lost, earlier = published.lost, published
             if lost is None:
                 return taken, published
-            if not may_begin:
-                self._require_dataset()
+            if not (may_begin or intake.shop.folder.library.exists()):
+                raise no_dataset(intake.shop.folder)
             if attempt == _MOST_REPAIRS - 1:
                 raise lost
             tracks.forget_songs(self.db, lost.audio_ids)

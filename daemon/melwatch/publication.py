@@ -130,8 +130,6 @@ def collect(shop: Workshop, db: Connection, now: datetime) -> Collected:
 
     Where the dataset is gone as a whole, as with its disk, it is not taken for one without versions.
     """
-    if versions.newest_version(db) is not None and not shop.folder.library.exists():
-        return Collected()
     settings = shop.config.dataset
     wanted = {shop.recipe.id, recipes.accepted(db) or "", *(version.recipe for version in versions.all_versions(db))}
     recipes.forget_spooled(db, wanted)
@@ -143,8 +141,11 @@ def collect(shop: Workshop, db: Connection, now: datetime) -> Collected:
         keep_versions=settings.keep_versions,
         keep_hours=settings.keep_hours,
         needed=versions.needed_shards(db, needed),
+        on_record={version.number for version in versions.all_versions(db)},
         now=now,
     )
+    if current is not None and not shop.folder.library.exists():
+        return Collected()
     tracks.forget_shards(db, garbage.shards)
     versions.forget_versions(db, garbage.kept_versions)
     return remove_garbage(shop.folder, garbage)

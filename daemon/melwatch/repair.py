@@ -42,25 +42,27 @@ class Repair:
     is_rehearsal: bool = False
     said: list[str] = field(default_factory=list)
     rotten: list[str] = field(default_factory=list)
-    """Shards that held other bytes than were written, before a pass."""
+    """Shards that held other bytes than were written, or could not be read, before a pass."""
 
     def mend(self) -> list[str]:
         """Set aside what is damaged and bring back what copies allow; return a sentence for each thing done.
 
         Raises `StoreError` where the manifest is not ours, or a newer melwatch's; then nothing is done.
         """
+        is_there = self.shop.folder.library.exists()
         self._manifest()
         self._state_folder()
         self._spool()
-        self.rotten.extend(verify.damaged_shards(self.shop.folder, self.progress))
+        for paths in verify.damaged_shards(self.shop.folder, self.progress):
+            self.rotten.extend(paths)
         self._versions()
-        self._shards()
+        self._shards(may_begin=not is_there)
         return self.said
 
     def retire(self) -> list[str]:
         """Set aside the versions that cannot be opened even after a pass; return a sentence for each."""
         before, folder = len(self.said), self.shop.folder
-        rotten = [path for path in self.rotten if not soundness.is_whole_shard(folder, path)]
+        rotten = [path for path in self.rotten if not _is_whole(folder, path)]
         for number in folder.version_numbers():
             if not folder.is_complete(number):
                 continue
@@ -131,7 +133,7 @@ class Repair:
                 sentence = f"{file} is missing or damaged and is written anew."
                 self._do(sentence, partial(seal, db, self.shop.folder, number, self.now))
 
-    def _shards(self) -> None:
+    def _shards(self, *, may_begin: bool) -> None:
         """Set copies of damaged shards aside, and take them off the record, so that a pass writes them anew.
 
         They themselves stay until then: a dataset with a bad bit still opens.
@@ -147,7 +149,7 @@ class Repair:
         self.said.extend(f"The shard {path} is missing." for path in named if not folder.shard(path).exists())
         if self.said and not self.is_rehearsal:
             with open_manifest(self.shop.state.path) as db:
-                recover(db, self.shop.state.spool, folder, self.now)
+                recover(db, self.shop.state.spool, folder, self.now, may_begin=may_begin)
                 tracks.forget_shards(db, self.rotten)
 
     def _spool(self) -> None:
@@ -179,6 +181,14 @@ class Repair:
         for file in sorted(files, key=lambda path: path.name != layout.CURRENT):
             aside.move(self.shop.folder.path, file, now=self.now)
         shutil.rmtree(folder)
+
+
+def _is_whole(folder: DatasetFolder, path: str) -> bool:
+    """Whether a shard is there and as it was written."""
+    try:
+        return soundness.is_whole_shard(folder, path)
+    except OSError:
+        return False
 
 
 def _newest_whole(folder: DatasetFolder) -> int:

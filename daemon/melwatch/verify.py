@@ -58,11 +58,15 @@ def verify(shop: Workshop, *, is_thorough: bool = False) -> list[Finding]:
 
 
 def verify_data(shop: Workshop, db: Connection | None, progress: Progress) -> list[Finding]:
-    """Read every byte of shards and spool; what is damaged is taken off the record, so that a pass replaces it."""
+    """Read every byte of shards and spool; what is damaged is taken off the record, so that a pass replaces it.
+
+    What cannot be read stays on record: it may be well, and its disk not.
+    """
     newest = _newest(shop.folder)
     referred = soundness.shards_of(shop.folder, newest) if newest else {}
-    damaged = damaged_shards(shop.folder, progress)
-    findings = [
+    damaged, unreadable = damaged_shards(shop.folder, progress)
+    findings = [Finding(what=f"The shard {shop.folder.shard(path)} cannot be read", hint=REPAIR) for path in unreadable]
+    findings += [
         Finding(
             what=f"The shard {shop.folder.shard(path)} is damaged: its bytes have another digest than its name says",
             hint=SYNC if path in referred and db is not None else REPAIR,
@@ -78,19 +82,27 @@ def verify_data(shop: Workshop, db: Connection | None, progress: Progress) -> li
     return findings
 
 
-def damaged_shards(folder: DatasetFolder, progress: Progress) -> list[str]:
-    """Return the shards of all versions, `split/name`, that are there and hold other bytes than were written."""
+def damaged_shards(folder: DatasetFolder, progress: Progress) -> tuple[list[str], list[str]]:
+    """Return the shards of all versions, `split/name`, that hold other bytes than were written, and the unreadable.
+
+    Those that are not there, or no longer, are neither.
+    """
     shards = {path for number in folder.version_numbers() for path in soundness.shards_of(folder, number)}
     there = sorted(path for path in shards if folder.shard(path).exists())
-    damaged = []
+    damaged, unreadable = [], []
     if there:
         progress.begin("Reading shards", len(there), "shards")
         for path in there:
-            if not soundness.is_whole_shard(folder, path):
-                damaged.append(path)
+            try:
+                if not soundness.is_whole_shard(folder, path):
+                    damaged.append(path)
+            except FileNotFoundError:
+                pass  # collected meanwhile, or gone with its disk
+            except OSError:
+                unreadable.append(path)
             progress.advance()
         progress.end()
-    return damaged
+    return damaged, unreadable
 
 
 def _newest(folder: DatasetFolder) -> int:

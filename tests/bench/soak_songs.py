@@ -105,7 +105,7 @@ class Songs:
 
 def is_bad(song: str) -> bool:
     """Whether there is nothing to hear."""
-    return song.startswith(KEY_OF_BAD)
+    return song.startswith(f"{KEY_OF_BAD} ")  # an id is hexadecimal and may begin with `bad`, too
 
 
 def key_of(content: bytes) -> str:

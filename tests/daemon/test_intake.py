@@ -17,6 +17,7 @@ from melwatch import intake as intake_module
 from melwatch import plan as plan_module
 from melwatch.errors import DegradedError
 from melwatch.intake import Intake
+from melwatch.library.part import EVERYTHING, NOTHING
 from melwatch.library.settle import Settling
 from melwatch.look import look
 from melwatch.manifest import ledger, tracks
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from building import Tree
     from melwatch.intake import Taken
+    from melwatch.library.part import Part
     from melwatch.workshop import Workshop
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -57,13 +59,14 @@ class Bench:
     music: Path
     patience: Patience | None = None
 
-    def take(self, *, is_halted: bool = False) -> Taken:
-        """Look at the library and take in what is seen."""
+    def take(self, *, is_halted: bool = False, part: Part = EVERYTHING) -> Taken:
+        """Look at the library, or a part of it, and take in what is seen."""
         halt = Event()
         if is_halted:
             halt.set()
         intake = Intake(shop=self.shop, db=self.db, progress=Unwatched(), patience=self.patience, halt=halt)
-        return intake.take(look(self.shop, self.db), NOON)
+        awaited = self.patience.awaited if self.patience is not None else ()
+        return intake.take(look(self.shop, self.db, part, awaited), NOON)
 
     def record(self) -> None:
         """Put what is new on record, as worked on."""
@@ -344,6 +347,14 @@ def test_a_file_that_is_still_being_written_waits(patient: Bench, clocks: Clocks
         assert patient.on_record() == ALL | {new}
         assert tracks.songs_by_path(patient.db)[new] is None
         clocks.now_s += 5
+
+
+def test_a_known_song_that_is_written_anew_is_seen_by_every_look(patient: Bench, clocks: Clocks) -> None:
+    """No event tells that it has come to rest: the look that waiting leads to must find it by itself."""
+    (patient.music / "Rock" / "0.mp3").write_bytes(b"")
+    assert [file.path for file in patient.take().unsettled] == [b"Rock/0.mp3"]
+    clocks.now_s += 1
+    assert [file.path for file in patient.take(part=NOTHING).unsettled] == [b"Rock/0.mp3"]
 
 
 def test_what_vanished_may_turn_out_to_have_moved_while_anything_is_unsettled(patient: Bench, clocks: Clocks) -> None:

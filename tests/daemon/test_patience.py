@@ -51,9 +51,9 @@ def test_a_file_that_was_read_is_forgotten(patience: Patience) -> None:
 def test_what_is_there_again_is_missing_no_more(patience: Patience) -> None:
     """A track that vanishes a second time has as long to come back as the first time."""
     assert patience.recently_missing({A}, 0.0, may_move=False) == (frozenset({A}), 30.0)
-    assert patience.missing == {A}
+    assert patience.awaited == {A}
     assert patience.recently_missing([], 20.0, may_move=False) == (frozenset(), 0.0)
-    assert patience.missing == frozenset()
+    assert patience.awaited == frozenset()
     assert patience.recently_missing({A}, 100.0, may_move=False) == (frozenset({A}), 30.0)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,11 +12,20 @@ import pytest
 from datasets import load_from_disk
 
 import melwatch
+from building import library, songs
 from damages import NOW, Patient, cut, delete, each, empty, flip, garble_page, pragma, truncate_to
-from melwatch import daemon
+from melwatch import daemon, publication
+from melwatch.assemble import hold_for_repair, open_for_mending, open_pipeline
 from melwatch.dataset.export import export
-from melwatch.errors import MelwatchError, StoreError
+from melwatch.dataset.pins import pin
+from melwatch.errors import MelwatchError, StoreError, TrackError
+from melwatch.manifest import tracks
+from melwatch.manifest.backups import back_up_daily
+from melwatch.manifest.database import writing
 from melwatch.manifest.lock import locked
+from melwatch.progress import Unwatched
+from melwatch.recover import recover
+from melwatch.repair import Repair
 from melwatch.schedule import Task
 from running import Rig
 
@@ -198,6 +208,46 @@ def test_a_manifest_without_its_log_catches_up(patient: Patient) -> None:
         (patient.place / "music" / "Rock" / "late.mp3").unlink()
 
 
+def test_a_backup_costs_nothing_that_was_made_since(patient: Patient) -> None:
+    """Songs that were extracted after it was taken lie in the spool, where a pass and an interrupted one find them."""
+    patient.recover()
+    with open_for_mending(patient.shop, NOW) as db:
+        assert back_up_daily(db, patient.state, NOW + timedelta(days=2))
+    library(patient.place / "music", {"New": songs(3, first=60)})
+    try:
+        assert patient.sync().extracted == 3
+        truncate_to(0.5)(patient.manifest)
+        with hold_for_repair(patient.shop, patient.now):
+            Repair(shop=patient.shop, now=patient.now, progress=Unwatched()).mend()
+        with open_pipeline(patient.shop, Unwatched(), NOW) as pipeline:
+            pipeline.halt.set()
+            assert pipeline.run_pass(NOW).is_interrupted
+        assert patient.sync().extracted == 0
+        assert len(list((patient.state / "spool").iterdir())) == 2 + 3
+        (patient.state / "spool" / "stray").write_bytes(b"")
+        patient.sync()
+        assert len(list((patient.state / "spool").iterdir())) == 2 + 3
+    finally:
+        shutil.rmtree(patient.place / "music" / "New")
+
+
+def test_a_failure_that_was_mended_since_the_backup_is_forgotten(patient: Patient) -> None:
+    """The dataset has its song."""
+    patient.recover()
+    with open_for_mending(patient.shop, NOW) as db:
+        song, recipe = db.execute(
+            "SELECT audio_id, recipe FROM spectrogram JOIN track USING (audio_id) WHERE shard NOTNULL"
+        ).fetchone()
+        with writing(db):
+            tracks.record_failure(db, song, recipe, TrackError("It hung", reason="timeout"), tries=2, at="")
+            db.execute("DELETE FROM version WHERE number = 2")
+            db.execute("DELETE FROM spectrogram WHERE audio_id = ?", (song,))
+    assert patient.sync().failed == 0
+    with open_for_mending(patient.shop, NOW) as db:
+        assert db.execute("SELECT count(*) FROM failure").fetchone()[0] == 0
+    assert patient.differences() == []
+
+
 @pytest.mark.parametrize("damage", [pragma("user_version", 99)])
 def test_what_a_newer_melwatch_wrote_is_left_alone(patient: Patient, damage: Callable[[Path], None]) -> None:
     """Neither a pass nor `repair` touches it."""
@@ -289,6 +339,32 @@ def test_the_daemons_weekly_look_finds_rot(patient: Patient) -> None:
     assert shard.read_bytes() == whole
     assert patient.differences() == []
     assert patient.verify(read_data=True) == []
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_collection_spares_a_version_that_lost_its_seal(patient: Patient, number: int) -> None:
+    """It is no unfinished one: the record knows it, and the next pass seals it again, pinned as it was."""
+    patient.recover()
+    pin(patient.shop.folder, number)
+    (patient.shop.folder.version(number) / "current.json").unlink()
+    much_later = NOW + timedelta(days=900)
+    with open_for_mending(patient.shop, much_later) as db:
+        publication.collect(patient.shop, db, much_later)
+    assert patient.sync().extracted == 0
+    assert sum(part.num_rows for part in melwatch.load(patient.dataset, version=number).values()) == (11 + number) * 6
+    assert patient.verify(read_data=True) == []
+
+
+@pytest.mark.parametrize("name", ["ledger.parquet", "version.json"])
+def test_readers_are_not_led_back_by_what_they_never_read(patient: Patient, name: str) -> None:
+    """Where only melwatch's own files of the newest version are lost, it stays current until the next one is out."""
+    patient.recover()
+    (patient.shop.folder.version(2) / name).unlink()
+    with open_pipeline(patient.shop, Unwatched(), NOW) as pipeline:
+        assert recover(pipeline.db, patient.shop.state.spool, patient.shop.folder, NOW)
+    assert melwatch.current_version(patient.dataset) == 2
+    assert patient.sync().version == 3
+    assert patient.differences() == []
 
 
 def test_an_export_is_a_world_of_its_own(patient: Patient, tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ import pytest
 
 from building import library, songs, tone
 from daemons import running
-from melwatch import publication
+from melwatch import daemon, publication, recover
+from melwatch.dataset import soundness
 from melwatch.disk import TEMPORARY
 from melwatch.errors import DegradedError
 from melwatch.library.settle import Settling
@@ -20,6 +21,7 @@ from melwatch.patience import Patience
 from melwatch.pipeline import Pipeline
 from melwatch.progress import Unwatched
 from melwatch.publication import collect
+from melwatch.schedule import Task
 from running import Rig
 from workshops import manifest_of, workshop
 
@@ -124,7 +126,7 @@ def test_a_publish_needs_no_music(tmp_path: Path) -> None:
     assert len(Rig.at(tmp_path).rows()) == 36
 
 
-@pytest.mark.parametrize("when", ["before publishing", "while publishing", "while collecting"])
+@pytest.mark.parametrize("when", ["while recovering", "before publishing", "while publishing", "while collecting"])
 @pytest.mark.parametrize("has_patience", [False, True], ids=["sync", "daemon"])
 def test_a_dataset_whose_disk_goes_is_not_begun_anew(tmp_path: Path, when: str, *, has_patience: bool) -> None:
     """Nothing is written to where the disk belongs, nothing is forgotten, and with the disk all goes on."""
@@ -136,6 +138,10 @@ def test_a_dataset_whose_disk_goes_is_not_begun_anew(tmp_path: Path, when: str, 
         if shop.folder.path.exists():
             shop.folder.path.rename(aside)
         return True
+
+    def leave_mount_point() -> None:
+        disconnect()
+        shop.folder.path.mkdir()
 
     with manifest_of(shop) as db:
 
@@ -153,15 +159,39 @@ def test_a_dataset_whose_disk_goes_is_not_begun_anew(tmp_path: Path, when: str, 
                     run()
         else:
             with pytest.MonkeyPatch.context() as patch:
+                if when == "while recovering":
+                    patch.setattr(recover, "newest_whole", then(leave_mount_point, recover.newest_whole))
                 if when == "while publishing":
                     patch.setattr(publication, "_edition", then(disconnect, publication._edition))
                 with pytest.raises(DegradedError, match=r"is not there|cannot be written"):
                     run(disconnect if when == "before publishing" else lambda: True)
+        if when == "while recovering":
+            shop.folder.path.rmdir()
         assert not shop.folder.path.exists()
         aside.rename(shop.folder.path)
         passed = run()
-        assert (passed.report.version, passed.report.extracted) == (2, 1 if when == "while collecting" else 0)
+        has_read_more = when in {"before publishing", "while publishing"}
+        assert (passed.report.version, passed.report.extracted) == (2, 0 if has_read_more else 1)
     assert len(Rig.at(tmp_path).rows()) == 42
+
+
+@pytest.mark.parametrize("trouble", [FileNotFoundError, BlockingIOError], ids=["gone", "unreadable"])
+def test_a_disk_that_goes_while_all_is_read_costs_no_song(tmp_path: Path, trouble: type[OSError]) -> None:
+    """What the weekly look cannot read is not taken for damaged: it stays on record."""
+    shop = workshop(tmp_path)
+    library(tmp_path / "music", {"Rock": songs(6)})
+    with manifest_of(shop) as db:
+        assert Pipeline(shop, db, Unwatched()).run_pass(datetime.now(UTC)).report.extracted == 6
+
+    def fail(*_: object) -> bool:
+        raise trouble
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(soundness, "is_whole_shard", fail)
+        daemon._run_task(shop, Task.VERIFY, datetime.now(UTC))
+    with manifest_of(shop) as db:
+        report = Pipeline(shop, db, Unwatched()).run_pass(datetime.now(UTC)).report
+    assert (report.extracted, report.is_published) == (0, False)
 
 
 def then(first: Callable[[], object], work: Callable[..., Any]) -> Callable[..., Any]:

@@ -41,20 +41,31 @@ class Collected:
 
 
 def find_garbage(
-    folder: DatasetFolder, *, keep_versions: int, keep_hours: float, needed: Collection[str], now: datetime
+    folder: DatasetFolder,
+    *,
+    keep_versions: int,
+    keep_hours: float,
+    needed: Collection[str],
+    on_record: Collection[int] = (),
+    now: datetime,
 ) -> Garbage:
     """Work out what nothing needs: versions past both limits, shards of no kept version and not `needed`.
 
-    The hours count from when a version ceased to be the current one. A pinned version stays.
+    The hours count from when a version ceased to be the current one. A pinned version stays, and so does
+    one `on_record` that has lost its `current.json`: a pass writes that once more.
     """
-    complete = [number for number in folder.version_numbers() if folder.is_complete(number)]
+    unsealed = {number for number in on_record if not folder.is_complete(number)}
+    complete = [number for number in folder.version_numbers() if folder.is_complete(number) or number in unsealed]
     recent = complete[-keep_versions:]
     horizon = now - timedelta(hours=keep_hours)
     superseded = dict(pairwise(complete))
     kept = [
         number
         for number in complete
-        if number in recent or is_pinned(folder, number) or _published(folder, superseded[number]) >= horizon
+        if number in recent
+        or number in unsealed
+        or is_pinned(folder, number)
+        or _published(folder, superseded[number]) >= horizon
     ]
     return Garbage(
         shards=_unreferred(folder.library, [*(partial(layout.shards_of_version, folder, n) for n in kept)], needed),
@@ -140,7 +151,7 @@ def _published(folder: DatasetFolder, number: int) -> datetime:
     """Return when a version was published; a damaged one counts as new, so that nothing hangs on it."""
     try:
         return datetime.fromisoformat(layout.read_json(folder.version(number) / layout.CURRENT)["published_at"])
-    except (StoreError, KeyError, ValueError):
+    except (OSError, StoreError, KeyError, ValueError):
         return datetime.max.replace(tzinfo=UTC)
 
 

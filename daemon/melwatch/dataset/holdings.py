@@ -6,41 +6,54 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
+from melwatch import system
 from melwatch.dataset import layout, soundness, tables
 from melwatch.edition import Held, HeldLedger, HeldSong, Holdings, ShardFacts
 from melwatch.errors import StoreError
 from melwatch.track import AudioId, RelPath, Sound, Tags
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from melwatch.dataset.layout import DatasetFolder
 
+_UNREADABLE = (OSError, ValueError, StoreError)
+"""Arrow's own errors are among these."""
 _END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
 
 
 def holdings(folder: DatasetFolder, numbers: Sequence[int]) -> Holdings:
     """Read back what these versions hold, as far as their files are whole, and the newest ledger among them."""
     newest_first = sorted(numbers, reverse=True)
-    held = (_held(folder, number) for number in newest_first)
     ledgers = (_ledger(folder, number) for number in newest_first)
     return Holdings(
-        versions=tuple(version for version in held if version is not None),
+        versions=tuple(_all_held(folder, newest_first)),
         ledger=next((ledger for ledger in ledgers if ledger is not None), None),
     )
 
 
-def _held(folder: DatasetFolder, number: int) -> Held | None:
-    """Return what a version holds; None where that cannot be told any more."""
+def _all_held(folder: DatasetFolder, newest_first: Sequence[int]) -> Iterator[Held]:
+    """Yield what versions hold; a song once for each shard, since hundreds of versions may share most of them."""
+    told: set[str] = set()
+    for number in newest_first:
+        held = _held(folder, number, told)
+        if held is not None:
+            told.update(shard.path for shard in held.shards)
+            yield held
+
+
+def _held(folder: DatasetFolder, number: int, told: Collection[str]) -> Held | None:
+    """Return what a version holds, without the songs in shards that are told; None where that cannot be told."""
     bad = set(soundness.faults(folder, number))
     home = folder.version(number)
     if layout.TRACKS in bad or layout.PROVENANCE in bad:
         return None
     made = layout.read_provenance(folder, number)
     try:
-        rows = tables.read_tracks(home / layout.TRACKS)
+        tracks, rows = tables.read_tracks_outside(home / layout.TRACKS, told)
         shards = tuple(_shards(folder, number))
-    except (OSError, ValueError, StoreError):  # Arrow's own errors are among these
+    except _UNREADABLE as error:
+        _require_damage(error)
         return None
     return Held(
         number=number,
@@ -48,6 +61,7 @@ def _held(folder: DatasetFolder, number: int) -> Held | None:
         recipe=made["recipe_id"],
         recipe_json=json.dumps(made["recipe"], sort_keys=True, separators=(",", ":")),
         shards=shards,
+        tracks=tracks,
         songs=tuple(map(_song, rows)),
     )
 
@@ -87,5 +101,12 @@ def _ledger(folder: DatasetFolder, number: int) -> HeldLedger | None:
         return None
     try:
         return tables.read_ledger(folder.version(number) / layout.LEDGER)
-    except (OSError, ValueError):
+    except _UNREADABLE as error:
+        _require_damage(error)
         return None
+
+
+def _require_damage(error: Exception) -> None:
+    """Raise what says that the disk failed, not that the file is damaged."""
+    if isinstance(error, OSError) and system.is_passing(error):
+        raise error

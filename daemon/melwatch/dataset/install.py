@@ -72,10 +72,10 @@ def _infos(home: Path, library: Path) -> dict[Path, bytes]:
 
 def _install_splits(home: Path, library: Path, prefix: str) -> int:
     """Put what describes the splits in place; `prefix` leads from a version's split to `library`."""
+    states, infos = _states(home, library, prefix), _infos(home, library)  # read first: its disk may be gone
     make_folder(library, parents=False)
     for split in Split:
         make_folder(library / split, parents=False)
-    states, infos = _states(home, library, prefix), _infos(home, library)
     if not _features_change(infos):
         return _replace(infos) + _replace(states)
     written = _replace(dict.fromkeys(infos, layout.info_json(None)))

@@ -1,4 +1,7 @@
-"""Whether a version's own files are as they were written, and putting them back from copies. Imports no Arrow."""
+"""Whether a version's own files are as they were written, and putting them back from copies. Imports no Arrow.
+
+A file that cannot be read for now is not damaged: `OSError` is raised.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 
     from melwatch.dataset.layout import DatasetFolder
 
+_GONE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+"""What says that a file is not there. Any other error, as of a disk that fails, says nothing of it."""
 _PARQUET = b"PAR1"
 """What such a file begins and ends with."""
 _TOP_FILES = (layout.CARD, layout.DATASET_DICT)
@@ -67,6 +72,11 @@ def was_complete(folder: DatasetFolder, number: int) -> bool:
     return folder.is_complete(number) or any(_says(content, number) for content in _read(folder.current))
 
 
+def can_be_shown(folder: DatasetFolder, number: int) -> bool:
+    """Whether all is as it was written that readers get to see of a version."""
+    return not set(faults(folder, number)) - {layout.LEDGER, layout.PROVENANCE}
+
+
 def is_sealed(folder: DatasetFolder, number: int) -> bool:
     """Whether a version's `current.json` is as it was written."""
     return _is_whole(folder.version(number) / layout.CURRENT, number, None)
@@ -106,14 +116,14 @@ def is_whole_audio_shard(folder: DatasetFolder, path: str) -> bool:
 
 
 def is_whole_shard(folder: DatasetFolder, path: str) -> bool:
-    """Whether all bytes of a shard are as they were written: its name is their digest."""
+    """Whether all bytes of a shard are as they were written: its name is their digest.
+
+    Raises `OSError` where they cannot be read, which may be for its disk.
+    """
     file, digest = folder.shard(path), xxhash.xxh3_128()
-    try:
-        with file.open("rb") as content:
-            while block := content.read(1 << 22):
-                digest.update(block)
-    except OSError:
-        return False
+    with file.open("rb") as content:
+        while block := content.read(1 << 22):
+            digest.update(block)
     return digest.hexdigest() == file.stem
 
 
@@ -143,7 +153,7 @@ def _made(folder: DatasetFolder, number: int) -> dict[str, Any]:
 def _is_whole(file: Path, number: int, digest: str | None) -> bool:
     try:
         content = file.read_bytes()
-    except OSError:
+    except _GONE:
         return False
     if file.name == layout.CURRENT:
         return _says(content, number)
@@ -191,8 +201,8 @@ def _copies(folder: DatasetFolder, number: int, name: str) -> Iterator[bytes]:
 
 
 def _read(file: Path) -> Iterator[bytes]:
-    """Yield a file's content if it can be read."""
+    """Yield a file's content if it is there."""
     try:
         yield file.read_bytes()
-    except OSError:
+    except _GONE:
         return

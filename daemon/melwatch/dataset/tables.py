@@ -7,13 +7,14 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from melwatch.edition import Epoch, HeldLedger, Split
 from melwatch.track import AudioId
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from melwatch.edition import DatasetTrack, Place
@@ -72,6 +73,16 @@ def tracks_parquet(tracks: Iterable[DatasetTrack], places: Mapping[tuple[str, Au
 def read_tracks(path: Path) -> list[dict[str, Any]]:
     """Return the rows of a `tracks.parquet`, in row order."""
     return list(pq.read_table(path).to_pylist())
+
+
+def read_tracks_outside(path: Path, shards: Collection[str]) -> tuple[int, list[dict[str, Any]]]:
+    """Return how many rows a `tracks.parquet` has, and those in other shards than these (`split/name`)."""
+    table = pq.read_table(path)
+    if shards:
+        names = pc.binary_join_element_wise(table["split"], table["shard"], "/")
+        table, rows = table.filter(pc.invert(pc.is_in(names, pa.array(sorted(shards), pa.string())))), table.num_rows
+        return rows, list(table.to_pylist())
+    return table.num_rows, list(table.to_pylist())
 
 
 def ledger_parquet(class_names: Sequence[str], ledger: Mapping[AudioId, Split], epoch: Epoch | None = None) -> bytes:

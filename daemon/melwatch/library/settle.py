@@ -119,6 +119,11 @@ class Settling:
             unsettled.append(Unsettled(path=file.path, age_s=age_s, what=what))
         return Verdict(settled=tuple(settled), unsettled=tuple(unsettled), look_again_in_s=self._look_again_in_s(now_s))
 
+    @property
+    def waiting(self) -> Collection[RelPath]:
+        """The files that did not stand still when they were last looked at."""
+        return self._waiting.keys()
+
     def retain(self, paths: Container[RelPath]) -> None:
         """Forget all files but these."""
         self._waiting = {path: seen for path, seen in self._waiting.items() if path in paths}

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FOLDER = "backups"
+CATCHING_UP = "catching_up"
+"""What is set in the `meta` of a manifest that may not know all songs yet: a new one, or one from a copy."""
 _KEPT = 3
 _EVERY = timedelta(days=1)
 _NAME = re.compile(r"manifest-schema(\d+)-(\d{8}T\d{6}Z)(-upgrade)?\.sqlite3")
@@ -82,6 +84,7 @@ def _copy(db: sqlite3.Connection, state: Path, at: datetime, why: str) -> Path:
     try:
         with closing(sqlite3.connect(beside, isolation_level=None)) as copy:
             db.backup(copy)
+            copy.execute("INSERT OR REPLACE INTO meta VALUES (?, 'yes')", (CATCHING_UP,))
             copy.execute("PRAGMA journal_mode = DELETE")  # one file is enough
         with beside.open("r+b") as file:
             os.fsync(file.fileno())

@@ -95,7 +95,7 @@ def _record_of(held: Held) -> VersionRecord:
         fingerprint=said["fingerprint"],
         content=said["content"],
         recipe=said["recipe"],
-        tracks=len(held.songs),
+        tracks=held.tracks,
         complete=said["complete"],
         pending=said["pending"],
         published_at=said["published_at"],
@@ -118,6 +118,10 @@ def _take_over_songs(db: sqlite3.Connection, held: Held) -> None:
             if song.shard in on_disk
         ),
     )  # fmt: skip
+    db.executemany(  # a manifest from a backup may know of failures that were mended since
+        "DELETE FROM failure WHERE audio_id = ? AND recipe = ?",
+        ((song.audio_id, held.recipe) for song in held.songs if song.shard in on_disk),
+    )
 
 
 def _take_over_tracks(db: sqlite3.Connection, held: Held) -> None:
@@ -168,6 +172,11 @@ def forget_versions(db: sqlite3.Connection, kept: Sequence[int]) -> None:
 def shard_sizes(db: sqlite3.Connection) -> dict[str, int]:
     """Return the size in bytes of each shard on record, by `split/name`."""
     return {row["path"]: row["bytes"] for row in db.execute("SELECT * FROM shard")}
+
+
+def audio_in_shards(db: sqlite3.Connection) -> set[tuple[str, str]]:
+    """Return (audio_id, recipe) of all that lies in shards."""
+    return {*map(tuple, db.execute("SELECT audio_id, recipe FROM spectrogram WHERE shard NOTNULL"))}
 
 
 def needed_shards(db: sqlite3.Connection, recipes: Collection[str]) -> set[str]:

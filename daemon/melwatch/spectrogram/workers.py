@@ -10,6 +10,8 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
@@ -28,6 +30,8 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 _IN_FLIGHT_PER_PROCESS = 2
+_MOST_BREAKS = 3
+"""How often workers are begun anew while nothing comes of it."""
 _GLANCE_S = 0.25
 """How often to look whether work is to be halted."""
 
@@ -61,12 +65,14 @@ class Workers(Generic[Task]):
     ) -> None:
         self.processes = processes
         self.timeout_s = timeout_s
-        self.pool = ProcessPool(
+        self._begin = partial(
+            ProcessPool,
             max_workers=processes,
             initializer=initializer,
             initargs=initargs,
             context=system.child_context(),  # type: ignore[arg-type,unused-ignore]
         )
+        self.pool = self._begin()
 
     def __enter__(self) -> Self:
         """Start nothing yet: the first task does."""
@@ -76,6 +82,9 @@ class Workers(Generic[Task]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End the workers: they are idle, or after an exception whatever they are doing."""
+        self._end()
+
+    def _end(self) -> None:
         self.pool.stop()  # type: ignore[no-untyped-call]
         self.pool.join()
 
@@ -84,33 +93,43 @@ class Workers(Generic[Task]):
     ) -> Iterator[Done[Task, Result]]:
         """Do the work on every task, a few at a time, and yield each as it is done, in any order.
 
-        A worker that dies or takes too long costs its own task only. An exception that `work`
-        raises is a bug, and raised here. Once `halt` is set no further task is begun.
-        Raises `DegradedError` where workers die before they take a task, or cannot be started.
+        A worker that dies or takes too long costs its own task only; one that dies over none in
+        particular, as where the system is short of memory, costs a new beginning. An exception that
+        `work` raises is a bug, and raised here. Once `halt` is set no further task is begun.
+        Raises `DegradedError` where workers cannot be started, or die again and again before they do anything.
         """
-        waiting = iter(tasks)
+        waiting, breaks = chain(tasks), 0
+        unscheduled: list[Task] = []
         running: dict[Future[Result], Task] = {}
         while True:
             if halt is not None and halt.is_set():
-                waiting = iter(())
+                waiting = chain()
                 running = {future: task for future, task in running.items() if future.running() or not future.cancel()}
-            while len(running) < self.processes * _IN_FLIGHT_PER_PROCESS:
-                try:
-                    task = next(waiting)
-                except StopIteration:
-                    break
-                running[self._schedule(work, task)] = task
-            if not running:
-                return
-            done, _ = wait(running, _GLANCE_S if halt is not None else None, FIRST_COMPLETED)
-            for future in done:
-                yield _outcome(future, running.pop(future))
+            try:
+                for task in islice(waiting, max(0, self.processes * _IN_FLIGHT_PER_PROCESS - len(running))):
+                    unscheduled = [task]
+                    running[self._schedule(work, task)] = unscheduled.pop()
+                if not running:
+                    return
+                done, _ = wait(running, _GLANCE_S if halt is not None else None, FIRST_COMPLETED)
+                for future in done:
+                    outcome = _outcome(future, running[future])
+                    del running[future]
+                    breaks = 0
+                    yield outcome
+            except BrokenProcessPool as error:
+                breaks += 1
+                if breaks > _MOST_BREAKS:
+                    raise _no_workers() from error
+                self._end()
+                self.pool = self._begin()
+                waiting, running = chain(unscheduled, running.values(), waiting), {}
 
     def _schedule(self, work: Callable[[Task], Result], task: Task) -> Future[Result]:
         try:
             return self.pool.schedule(work, args=(task,), timeout=self.timeout_s(task))
-        except (BrokenProcessPool, RuntimeError) as error:  # the latter where the pool broke since the last task
-            raise _no_workers() from error
+        except RuntimeError as error:  # the pool broke since the last task
+            raise BrokenProcessPool from error
 
 
 def _outcome(future: Future[Result], task: Task) -> Done[Task, Result]:
@@ -120,8 +139,6 @@ def _outcome(future: Future[Result], task: Task) -> Done[Task, Result]:
         return Done(task, None, Loss.TIMEOUT)
     except ProcessExpired:
         return Done(task, None, Loss.CRASH)
-    except BrokenProcessPool as error:
-        raise _no_workers() from error
 
 
 def _no_workers() -> DegradedError:

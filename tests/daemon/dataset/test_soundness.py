@@ -46,6 +46,15 @@ def test_each_file_is_watched(press: Press, number: int) -> None:
     assert soundness.faults(press.folder, number) == []
 
 
+def test_what_cannot_be_read_for_now_is_not_damaged(press: Press) -> None:
+    """Nothing is known of it, so nothing is said of it; here opening it leads in a circle."""
+    card = press.folder.version(2) / "README.md"
+    card.unlink()
+    card.symlink_to(card)
+    with pytest.raises(OSError, match="symbolic links"):
+        soundness.faults(press.folder, 2)
+
+
 def test_what_readers_open_is_a_copy_to_restore_from(press: Press) -> None:
     """All of the newest version comes back from there, but its ledger and what tells how it was made."""
     lost = set()

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+import time
+from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from melwatch.errors import DegradedError
 from melwatch.spectrogram.workers import Done, Workers
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def workers(initializer_code: int | None) -> Workers[int]:
@@ -19,6 +25,21 @@ def workers(initializer_code: int | None) -> Workers[int]:
 def _end(code: int | None) -> None:
     if code is not None:
         os._exit(code)
+
+
+def _end_at_first(mark: Path) -> None:
+    if not mark.exists():
+        mark.touch()
+        os._exit(1)
+
+
+def test_a_worker_that_is_killed_over_nothing_costs_nothing(tmp_path: Path) -> None:
+    """Others are begun in its place, and each task has its result."""
+    mark = tmp_path / "ended"
+    with Workers[int](processes=1, timeout_s=lambda _: 60.0, initializer=_end_at_first, initargs=(mark,)) as pool:
+        done = list(pool.map(abs, range(9)))
+    assert mark.exists()
+    assert sorted(done, key=lambda each: each.task) == [Done(number, number) for number in range(9)]
 
 
 def test_work_comes_back() -> None:
@@ -54,4 +75,6 @@ def test_a_server_that_is_killed_is_no_bug() -> None:
     with pytest.raises(ChildDiedError, match="could not be begun"):
         run_in_child(abs, -1)
     killing.join()
+    while psutil.Process(server).status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
     assert run_in_child(abs, -1) == 1
