@@ -18,6 +18,7 @@ from melwatch.manifest.shown import Wanted
 from melwatch.names import display
 from melwatch.showing import READY, UNDER_WAY, tally
 from melwatch.showing import SENTENCES as FATES
+from melwatch_service.needs import needs
 from melwatch_service.page.space import dataset_space
 
 if TYPE_CHECKING:
@@ -39,32 +40,23 @@ def overview(shop: Workshop, db: Connection, now: datetime) -> dict[str, Any]:
     facts = status.overview_on_record(shop, db)
     return {
         "status": facts,
-        "needs": needs(facts),
+        "needs": needed(facts),
         "paused": pause_of(db, now),
         "space": space(shop),
         "activity": activity(db),
     }
 
 
-def needs(facts: dict[str, Any]) -> list[dict[str, str]]:
+def needed(facts: dict[str, Any]) -> list[dict[str, str]]:
     """Return what needs a person: what it is, what they can do, and by which action of the page, if by one."""
-    found = []
-    change = facts["recipe_change"]
-    if change is not None and not change["is_accepted"]:
-        found.append({"what": f"{change['sentence']}.", "hint": "", "action": "accept-recipe"})
-    elif change is not None and change["is_stuck"]:
-        found.append({"what": f"{change['sentence']}.", "hint": "", "action": ""})
-    if facts["held_deletions"]:
-        what = f"{facts['held_deletions']:,} songs have vanished at once. They stay in the dataset until you agree."
-        hint = "If a disk or folder is only missing for now, bring it back, and nothing is lost."
-        found.append({"what": what, "hint": hint, "action": "accept-deletions"})
-    if facts["state"] in {"root_offline", "degraded"} and facts["sentence"]:
-        found.append({"what": facts["sentence"], "hint": "", "action": ""})
-    failed = facts["tracks"]["failed"]
-    if failed:
-        what = f"{failed:,} {'song' if failed == 1 else 'songs'} could not be worked on."
-        found.append({"what": what, "hint": "", "action": "problems"})
-    return found
+    return [
+        {
+            "what": f"{need.what}.",
+            "hint": need.hint,
+            "action": "problems" if need.command == "failures" else need.command,
+        }
+        for need in needs(facts)
+    ]
 
 
 def space(shop: Workshop) -> dict[str, Any]:
