@@ -120,7 +120,7 @@ def _genres(facts: Mapping[str, Any], width: int, room: int) -> list[Text]:
     lines[0].append("train/validate/test", "dim")
     name_width = max(8, min(int(width * _NAME_SHARE), max((cell_len(printable(name)) for name, _ in shown), default=8)))
     most = max([1, *(number for _, number in sizes)])
-    bar = max(4, width - name_width - 13 - _SHARES)
+    bar = max(4, width - name_width - 12 - _SHARES)
     for name, number in shown:
         line = Text.assemble(f"  {set_cell_size(printable(name), name_width)} {number:>6,} ", _bar(number / most, bar))
         line.append(f"  {_shares(facts['splits'].get(name, {})):>{_SHARES}}", "dim")

@@ -27,7 +27,7 @@ def needs(facts: Mapping[str, Any]) -> list[Need]:
     elif change is not None and change["is_stuck"] and change["sentence"] not in facts["sentence"]:
         found.append(Need(what=change["sentence"]))
     if gone:
-        what = f"{_songs(gone)} vanished at once, and will stay in the dataset until you agree"
+        what = f"{_songs(gone)} vanished at once and stay in the dataset until you agree"
         hint = "If a disk or folder is only missing for now, bring it back, and nothing is lost."
         found.append(Need(what=what, hint=hint, command="accept-deletions"))
     if failed:

@@ -123,7 +123,7 @@ def test_what_needs_a_person_is_accepted_by_a_click(tmp_path: Path, context: Bro
     shutil.rmtree(rig.music / "Jäzz")
     with running(rig) as daemon:
         page, complaints = _opened(context, daemon.wait_for_state("needs_confirmation")["page"])
-        page.get_by_text("6 songs vanished at once").wait_for()
+        page.get_by_text("6 songs vanished at once").first.wait_for()
         assert len(daemon.songs()) == 13
         _accept(page, "Accept deletions", "Yes, remove these songs")
         daemon.wait_for(lambda: len(daemon.songs()) == 7)

@@ -120,3 +120,10 @@ def test_what_only_a_person_can_do_is_said_once() -> None:
 def test_the_next_publish_is_told(publish: str | None, is_running: bool, words: str) -> None:  # noqa: FBT001
     """From the schedule, as far as it is known."""
     assert words in next_publish(ScheduleSection(publish=publish), NOW, is_running=is_running)
+
+
+def test_a_need_is_not_told_a_second_time() -> None:
+    """A recipe that cannot be changed over to is told by the state, or where that says nothing of it, as a need."""
+    stuck = {"is_accepted": True, "is_stuck": True, "sentence": "9 songs fail by the new recipe"}
+    assert needed(facts(recipe_change=stuck))[0] == stuck["sentence"]
+    assert stuck["sentence"] not in needed(facts(recipe_change=stuck, sentence=f"{stuck['sentence']}."))

@@ -12,7 +12,6 @@ from melwatch.compose import DUPLICATE, IN_DATASET
 from melwatch.control import pause_of
 from melwatch.dataset import history
 from melwatch.dataset.representation import representation
-from melwatch.library.rules import SENTENCES as LEFT_OUT
 from melwatch.manifest import shown, tracks, versions
 from melwatch.manifest.shown import Wanted
 from melwatch.names import display
@@ -20,6 +19,7 @@ from melwatch.showing import READY, UNDER_WAY, tally
 from melwatch.showing import SENTENCES as FATES
 from melwatch_service.needs import needs
 from melwatch_service.page.space import dataset_space
+from melwatch_service.tell import sentence_of
 
 if TYPE_CHECKING:
     from sqlite3 import Connection, Row
@@ -246,7 +246,7 @@ def problems(shop: Workshop, db: Connection, *, kind: str = "failed", page: int 
             rows = [_duplicate(db, row) for row in shown.find(db, duplicates, skip=skip, limit=PER_PAGE)[1]]
         case "left_out":
             rows = [
-                {"path": display(row["path"]), "reason": row["reason"], "what": _why_left_out(row["reason"])}
+                {"path": display(row["path"]), "reason": row["reason"], "what": sentence_of(row["reason"])}
                 for row in shown.left_out(db, skip=skip, limit=PER_PAGE)
             ]
         case _:
@@ -274,11 +274,6 @@ def _duplicate(db: Connection, row: Row) -> dict[str, Any]:
         "what": "sounds exactly like another file of its genre, which stands for both",
         "of": {"id": first["ordinal"], "path": display(first["path"])} if first is not None else None,
     }
-
-
-def _why_left_out(reason: str) -> str:
-    known = {str(key): sentence for key, sentence in LEFT_OUT.items()}
-    return known.get(reason, reason)
 
 
 def version_list(shop: Workshop) -> dict[str, Any]:
