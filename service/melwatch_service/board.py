@@ -12,6 +12,7 @@ from melwatch.durations import seconds_of
 from melwatch.estimate import spoken_time
 from melwatch.names import printable
 from melwatch.schedule import trigger_of
+from melwatch_service.needs import needs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -37,7 +38,7 @@ def board_lines(facts: Mapping[str, Any], *, next_publish: str, now: datetime, w
         _labelled("Tracks", _tracks(facts["tracks"])),
         *_folded("Version", _version(facts, now), width),
         *_folded("Next", next_publish, width),
-        *(line for need in needs(facts) for line in _folded("Needs you", need, width, style="yellow")),
+        *(line for need in needed(facts) for line in _folded("Needs you", need, width, style="yellow")),
         Text(),
     ]
     few = max(1, min(len(facts["passes"]), (height - len(top)) // 4))
@@ -49,17 +50,14 @@ def board_lines(facts: Mapping[str, Any], *, next_publish: str, now: datetime, w
     return lines[:height]
 
 
-def needs(facts: Mapping[str, Any]) -> list[str]:
+def needed(facts: Mapping[str, Any]) -> list[str]:
     """Say what only a person can do, but for what the state itself says."""
-    said = []
-    if facts["held_deletions"] and facts["state"] != "needs_confirmation":
-        said.append(f"{facts['held_deletions']:,} deletions wait: `melwatch accept-deletions`, if they are meant")
-    change = facts["recipe_change"]
-    if change is not None and not change["is_accepted"] and facts["state"] != "needs_confirmation":
-        said.append(f"{change['sentence']}: `melwatch accept-recipe`")
-    if facts["tracks"]["failed"]:
-        said.append(f"{facts['tracks']['failed']:,} files have something wrong with them: `melwatch failures`")
-    return said
+    is_said = facts["state"] == "needs_confirmation"
+    return [
+        f"{need.what}: `melwatch {need.command}`" if need.command else need.what
+        for need in needs(facts)
+        if not (is_said and need.command.startswith("accept-"))
+    ]
 
 
 def next_publish(schedule: ScheduleSection, now: datetime, *, is_running: bool) -> str:
@@ -122,10 +120,10 @@ def _genres(facts: Mapping[str, Any], width: int, room: int) -> list[Text]:
     lines[0].append("train/validate/test", "dim")
     name_width = max(8, min(int(width * _NAME_SHARE), max((cell_len(printable(name)) for name, _ in shown), default=8)))
     most = max([1, *(number for _, number in sizes)])
-    bar = max(4, width - name_width - 13 - _SHARES)
+    bar = max(4, width - name_width - 12 - _SHARES)
     for name, number in shown:
         line = Text.assemble(f"  {set_cell_size(printable(name), name_width)} {number:>6,} ", _bar(number / most, bar))
-        line.append(f"  {_shares(facts['splits'].get(name, {}))}", "dim")
+        line.append(f"  {_shares(facts['splits'].get(name, {})):>{_SHARES}}", "dim")
         lines.append(line)
     if len(shown) < len(sizes):
         rest = sizes[len(shown) :]

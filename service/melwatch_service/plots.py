@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-_USUAL, _UNDER, _OVER, _WAITING = "#4878a8", "#e08214", "#7b3294", "#b8b8b8"
+_USUAL, _UNDER, _OVER, _WAITING = "#4878a8", "#d9770b", "#7b3294", "#98a2ab"
+"""Those of the status page."""
 _HOP_S = 0.01
 _COLUMNS = 3
 _LONGEST_GENRE = 40

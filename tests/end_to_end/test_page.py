@@ -115,6 +115,39 @@ def test_every_page_and_button_works(daemon: Daemon, address: str, context: Brow
     assert complaints == []
 
 
+def test_what_needs_a_person_is_accepted_by_a_click(tmp_path: Path, context: BrowserContext) -> None:
+    """A genre that vanished goes once that is agreed to, and a new recipe is taken; the difference is then shown."""
+    rig = Rig.at(tmp_path, library(tmp_path / "music", {"Rock": songs(7), "Jäzz": songs(6, first=20)}))
+    rig.environment["MELWATCH_PAGE__PORT"] = "0"
+    rig.sync()
+    shutil.rmtree(rig.music / "Jäzz")
+    with running(rig) as daemon:
+        page, complaints = _opened(context, daemon.wait_for_state("needs_confirmation")["page"])
+        page.get_by_text("6 songs vanished at once").first.wait_for()
+        assert len(daemon.songs()) == 13
+        _accept(page, "Accept deletions", "Yes, remove these songs")
+        daemon.wait_for(lambda: len(daemon.songs()) == 7)
+        daemon.wait_for_state("idle")
+        assert complaints == []
+        page.close()
+    rig.environment["MELWATCH_DATASET__DTYPE"] = "float16"
+    with running(rig) as daemon:
+        address = daemon.wait_for_state("needs_confirmation")["page"]
+        page, complaints = _opened(context, address)
+        _accept(page, "Accept the recipe", "Yes, extract all songs again")
+        daemon.wait_for(lambda: rig.current()["version"] == 3)
+        page.goto(f"{address}/versions")
+        page.get_by_role("link", name="What changed in version 2").click()
+        assert page.locator("#removed-title").inner_text() == "6 removed"
+        assert page.locator(".changes bdi").first.inner_text().endswith("/Jäzz/20.mp3")
+        page.goto(f"{address}/versions")
+        page.get_by_label("Compare version").select_option("1")
+        page.get_by_role("button", name="Compare").click()
+        page.get_by_role("heading", name="7 extracted again").wait_for()
+        page.get_by_text("The recipe changed from").wait_for()
+        assert complaints == []
+
+
 def test_a_track_is_found_seen_and_heard(address: str, context: BrowserContext) -> None:
     """By a word of its name; its spectrograms are a picture, its windows sounds of the right length."""
     page, _ = _opened(context, f"{address}/tracks")
@@ -176,6 +209,13 @@ def test_axe_finds_nothing_serious_and_nothing_sticks_out(
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
         page.close()
     context.close()
+
+
+def _accept(page: Page, what: str, sure: str) -> None:
+    """Press a button that asks once more, and the one that is meant."""
+    page.get_by_text(what).first.click()
+    page.get_by_role("button", name=sure).click()
+    page.get_by_role("status").filter(has_text=re.compile(r"\w")).first.wait_for()
 
 
 def _opened(context: BrowserContext, address: str) -> tuple[Page, list[str]]:

@@ -30,6 +30,7 @@ pytestmark = [
     pytest.mark.skipif(bool(_WHY_NOT), reason=_WHY_NOT),
 ]
 
+PYTHON = "/opt/melwatch/bin/python"
 TWO_GENRES: Tree = {"Rock": songs(6), "Jazz": songs(6, first=20)}
 NAMES = {f"Rock/{n:02}.mp3" for n in range(6)} | {f"Jazz/{n:02}.mp3" for n in range(20, 26)}
 
@@ -525,3 +526,29 @@ def test_the_self_check_knows_the_service(service: Service) -> None:
         assert broken["service.rights"] == {"ok", "problem"}
     else:
         assert broken["dataset.writing"] == {"problem"}
+
+
+def test_the_page_is_reachable(service: Service) -> None:
+    """It is served however shut in the service is, on another port where its own is taken; `status --json` says so."""
+    ask = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1], timeout=30).read().decode())"
+
+    def told() -> str:
+        return str(json.loads(service.melwatch("status", "--json"))["page"])
+
+    service.lay_out(TWO_GENRES)
+    service.control("install", *service.places)
+    service.wait_for_songs(NAMES)
+    assert told() == "http://127.0.0.1:8765"
+    assert "12 <span>ready" in service.host.run(PYTHON, "-c", ask, told())
+
+    service.control("stop")
+    service.host.run("systemd-run", "--unit=taker", PYTHON, "-m", "http.server", "8765", "--bind", "127.0.0.1")
+    try:
+        service.host.wait_for(lambda: "Directory" in service.host.run(PYTHON, "-c", ask, "http://127.0.0.1:8765"))
+        service.control("start")
+        service.host.wait_for(lambda: told() not in {"None", "http://127.0.0.1:8765"}, service.journal)
+        assert told().startswith("http://127.0.0.1:")
+        assert service.host.run(PYTHON, "-c", ask, f"{told()}/healthz").strip() == "ok"
+        assert f"Port 8765 is taken by another program; the status page is at {told()}" in service.journal()
+    finally:
+        service.host.run("systemctl", "stop", "taker")

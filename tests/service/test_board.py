@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from melwatch.config import ScheduleSection
-from melwatch_service.board import board_lines, needs, next_publish
+from melwatch_service.board import board_lines, needed, next_publish
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)  # a Monday
 HOSTILE = "[red]x[/red]\x1b[31m\u202e[link=http://a]"
@@ -49,7 +49,7 @@ def test_everything_is_there_on_a_small_terminal() -> None:
     for words in (
         "extracting", "process 4711", "120 of 4,000 files", "3%  120 of 4,000, 8.1 songs/s, about 8 min left",
         "3,880 ready   120 pending   3 failed   45 excluded", "12, published 3 min ago, not all songs are in it yet",
-        "Next       soon", "3 files have something wrong with them: `melwatch failures`", "2 genres, 1,215 songs",
+        "Next       soon", "3 songs could not be worked on: `melwatch failures`", "2 genres, 1,215 songs",
         "1,203 █", "70%/10%/20%", "too few songs: Polka (2)",
         "60 min ago  1 extracted, 7 reused, 0 failed, 1.2 s, version 1 published",
     ):  # fmt: skip
@@ -104,8 +104,8 @@ def test_what_only_a_person_can_do_is_said_once() -> None:
     """A state that asks for confirmation says by itself what for."""
     change = {"is_accepted": False, "sentence": "The recipe has changed"}
     waiting = facts(held_deletions=70, recipe_change=change)
-    assert [need.rpartition("`melwatch ")[2][:6] for need in needs(waiting)] == ["accept", "accept", "failur"]
-    assert len(needs({**waiting, "state": "needs_confirmation"})) == 1
+    assert [need.rpartition("`melwatch ")[2][:6] for need in needed(waiting)] == ["accept", "accept", "failur"]
+    assert len(needed({**waiting, "state": "needs_confirmation"})) == 1
 
 
 @pytest.mark.parametrize(
@@ -120,3 +120,10 @@ def test_what_only_a_person_can_do_is_said_once() -> None:
 def test_the_next_publish_is_told(publish: str | None, is_running: bool, words: str) -> None:  # noqa: FBT001
     """From the schedule, as far as it is known."""
     assert words in next_publish(ScheduleSection(publish=publish), NOW, is_running=is_running)
+
+
+def test_a_need_is_not_told_a_second_time() -> None:
+    """A recipe that cannot be changed over to is told by the state, or where that says nothing of it, as a need."""
+    stuck = {"is_accepted": True, "is_stuck": True, "sentence": "9 songs fail by the new recipe"}
+    assert needed(facts(recipe_change=stuck))[0] == stuck["sentence"]
+    assert stuck["sentence"] not in needed(facts(recipe_change=stuck, sentence=f"{stuck['sentence']}."))

@@ -12,13 +12,14 @@ from melwatch.compose import DUPLICATE, IN_DATASET
 from melwatch.control import pause_of
 from melwatch.dataset import history
 from melwatch.dataset.representation import representation
-from melwatch.library.rules import SENTENCES as LEFT_OUT
 from melwatch.manifest import shown, tracks, versions
 from melwatch.manifest.shown import Wanted
 from melwatch.names import display
 from melwatch.showing import READY, UNDER_WAY, tally
 from melwatch.showing import SENTENCES as FATES
+from melwatch_service.needs import needs
 from melwatch_service.page.space import dataset_space
+from melwatch_service.tell import sentence_of
 
 if TYPE_CHECKING:
     from sqlite3 import Connection, Row
@@ -39,32 +40,23 @@ def overview(shop: Workshop, db: Connection, now: datetime) -> dict[str, Any]:
     facts = status.overview_on_record(shop, db)
     return {
         "status": facts,
-        "needs": needs(facts),
+        "needs": needed(facts),
         "paused": pause_of(db, now),
         "space": space(shop),
         "activity": activity(db),
     }
 
 
-def needs(facts: dict[str, Any]) -> list[dict[str, str]]:
+def needed(facts: dict[str, Any]) -> list[dict[str, str]]:
     """Return what needs a person: what it is, what they can do, and by which action of the page, if by one."""
-    found = []
-    change = facts["recipe_change"]
-    if change is not None and not change["is_accepted"]:
-        found.append({"what": f"{change['sentence']}.", "hint": "", "action": "accept-recipe"})
-    elif change is not None and change["is_stuck"]:
-        found.append({"what": f"{change['sentence']}.", "hint": "", "action": ""})
-    if facts["held_deletions"]:
-        what = f"{facts['held_deletions']:,} songs have vanished at once. They stay in the dataset until you agree."
-        hint = "If a disk or folder is only missing for now, bring it back, and nothing is lost."
-        found.append({"what": what, "hint": hint, "action": "accept-deletions"})
-    if facts["state"] in {"root_offline", "degraded"} and facts["sentence"]:
-        found.append({"what": facts["sentence"], "hint": "", "action": ""})
-    failed = facts["tracks"]["failed"]
-    if failed:
-        what = f"{failed:,} {'song' if failed == 1 else 'songs'} could not be worked on."
-        found.append({"what": what, "hint": "", "action": "problems"})
-    return found
+    return [
+        {
+            "what": f"{need.what}.",
+            "hint": need.hint,
+            "action": "problems" if need.command == "failures" else need.command,
+        }
+        for need in needs(facts)
+    ]
 
 
 def space(shop: Workshop) -> dict[str, Any]:
@@ -254,7 +246,7 @@ def problems(shop: Workshop, db: Connection, *, kind: str = "failed", page: int 
             rows = [_duplicate(db, row) for row in shown.find(db, duplicates, skip=skip, limit=PER_PAGE)[1]]
         case "left_out":
             rows = [
-                {"path": display(row["path"]), "reason": row["reason"], "what": _why_left_out(row["reason"])}
+                {"path": display(row["path"]), "reason": row["reason"], "what": sentence_of(row["reason"])}
                 for row in shown.left_out(db, skip=skip, limit=PER_PAGE)
             ]
         case _:
@@ -282,11 +274,6 @@ def _duplicate(db: Connection, row: Row) -> dict[str, Any]:
         "what": "sounds exactly like another file of its genre, which stands for both",
         "of": {"id": first["ordinal"], "path": display(first["path"])} if first is not None else None,
     }
-
-
-def _why_left_out(reason: str) -> str:
-    known = {str(key): sentence for key, sentence in LEFT_OUT.items()}
-    return known.get(reason, reason)
 
 
 def version_list(shop: Workshop) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from melwatch.estimate import spoken_time
 from melwatch.names import printable
@@ -55,7 +56,7 @@ def environment() -> Environment:
     )
     made.filters |= {
         "number": number, "size": size, "moment": moment, "spoken": spoken, "clock": clock, "shown": printable,
-        "percent": percent, "query": query,
+        "told": told, "percent": percent, "query": query,
     }  # fmt: skip
     made.globals |= {
         "version_of_melwatch": __version__, "state_words": STATE_WORDS, "state_sentences": SENTENCES,
@@ -67,6 +68,16 @@ def environment() -> Environment:
 def render(template: str, **values: Any) -> str:  # noqa: ANN401  whatever a template shows
     """Return a page as text."""
     return environment().get_template(template).render(**values)
+
+
+def told(sentence: str) -> Markup:
+    """Return a sentence in which `commands` stand out."""
+    parts = printable(sentence).split("`")
+    if len(parts) % 2 == 0:  # a name with such a quote in it
+        return escape(printable(sentence))
+    return Markup().join(
+        Markup("<code>{}</code>").format(part) if place % 2 else part for place, part in enumerate(parts)
+    )
 
 
 def number(value: float) -> str:

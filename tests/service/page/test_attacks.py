@@ -10,6 +10,7 @@ import pytest
 
 from building import library
 from melwatch.track import Tags
+from melwatch_service.page.render import told
 from pages import KEY, Visitor, page_workshop, put_songs_on_record, somebody_answering, visited
 
 if TYPE_CHECKING:
@@ -122,6 +123,19 @@ def test_names_and_tags_are_text(visitor: Visitor, path: str) -> None:
     assert "<b>Rock" not in answer.text
     assert "style=" not in answer.text
     assert "onerror=alert" not in answer.text.replace("&gt;", "").split("&lt;img src=x ")[0]
+
+
+@pytest.mark.parametrize(
+    ("sentence", "shown"),
+    [
+        ("Run `melwatch <b>`.", "Run <code>melwatch &lt;b&gt;</code>."),
+        ("The genre <i>` is gone", "The genre &lt;i&gt;` is gone"),
+        ("<p>\x1b", "&lt;p&gt;\\x1b"),
+    ],
+)
+def test_sentences_are_text_but_for_commands(sentence: str, shown: str) -> None:
+    """What a sentence quotes stands out; nothing in it, such as the name of a genre, is HTML."""
+    assert told(sentence) == shown
 
 
 def test_what_is_searched_for_is_text(visitor: Visitor) -> None:

@@ -66,7 +66,7 @@
     addEventListener("pagehide", () => source.close());
   };
 
-  for (const select of document.querySelectorAll("form.filters select")) {
+  for (const select of document.querySelectorAll("form[role=search] select")) {
     select.addEventListener("change", () => select.form.requestSubmit());
   }
   for (const player of document.querySelectorAll("audio")) {
