@@ -14,12 +14,8 @@ from melwatch.intake import Intake
 from melwatch.library.part import EVERYTHING
 from melwatch.look import look
 from melwatch.manifest import recipes, tracks, versions
-<<<<<<< HEAD
-from melwatch.recover import clean_spool, recover
-from melwatch.showing import show
-=======
 from melwatch.recover import clean_spool, no_dataset, note_caught_up, recover
->>>>>>> next
+from melwatch.showing import show
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -181,13 +177,9 @@ class Pipeline:
     ) -> Passed:
         """Bring manifest and dataset in step by the recipe of one workshop."""
         started_s = time.monotonic()
-<<<<<<< HEAD
-        seen = look(shop, self.db, part, self.patience.missing if self.patience is not None else ())
+        seen = look(shop, self.db, part, self.patience.awaited if self.patience is not None else ())
         if self.most_tracks is not None and len(seen.seen.seen) > self.most_tracks:
             raise TooLargeError
-=======
-        seen = look(shop, self.db, part, self.patience.awaited if self.patience is not None else ())
->>>>>>> next
         overhead_s = time.monotonic() - started_s
         lost_before = self.patience.out_of_sight if self.patience is not None else frozenset()
         intake = Intake(

@@ -19,4 +19,4 @@ def test_the_last_passes_come_newest_first(tmp_path: Path) -> None:
         for number in range(5):
             versions.record_pass(db, f"2026-05-0{number + 1}", 1.5, {"extracted": number})
         assert [done["extracted"] for done in versions.last_passes(db, 3)] == [4, 3, 2]
-        assert versions.last_pass(db) == {"started_at": "2026-05-05", "seconds": 1.5, "extracted": 4}
+        assert versions.last_pass(db) == {"number": 5, "started_at": "2026-05-05", "seconds": 1.5, "extracted": 4}
