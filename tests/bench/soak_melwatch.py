@@ -132,8 +132,8 @@ class Melwatch:
         return done.stdout.decode("utf-8", "backslashreplace")
 
     def live(self) -> dict[str, Any]:
-        """Return what the daemon says of itself, if it does."""
-        if self.process is None:
+        """Return what the daemon says of itself, if it runs and does."""
+        if self.process is None or self.process.poll() is not None:
             return {}
         try:
             rows = self.rows("SELECT value FROM meta WHERE key = 'live'")
