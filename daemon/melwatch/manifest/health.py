@@ -52,8 +52,18 @@ def examine(file: Path, *, is_thorough: bool = False) -> Health:
     """
     if not file.exists() or file.stat().st_size == 0:  # SQLite takes an empty file for a new one
         return Health(State.MISSING, f"The manifest {file} is missing")
+    if not _log(file).exists():
+        # SQLite would make a log, which stays as whoever looks made it: the manifest's owner could not write to it.
+        health = _examine(file, is_thorough=is_thorough, is_still=True)
+        if health.state is State.SOUND or not _log(file).exists():
+            return health
+    return _examine(file, is_thorough=is_thorough, is_still=False)
+
+
+def _examine(file: Path, *, is_thorough: bool, is_still: bool) -> Health:
+    """Look it over, taking it for one that nobody writes to if it `is_still`."""
     try:
-        with closing(sqlite3.connect(_read_only(file), uri=True)) as db:
+        with closing(sqlite3.connect(_read_only(file, is_still=is_still), uri=True)) as db:
             return _judge(db, file, "integrity_check" if is_thorough else "quick_check")
     except sqlite3.DatabaseError as error:
         if is_out_of_reach(error):
@@ -85,7 +95,7 @@ def _damage(db: sqlite3.Connection, file: Path, check: str, schema: int) -> str 
 
 def _is_cut(db: sqlite3.Connection, file: Path) -> bool:
     """Whether the file ends within a page; with a log beside it, the rest may be in there."""
-    log = Path(f"{file}-wal")
+    log = _log(file)
     has_log = log.exists() and log.stat().st_size > 0
     return not has_log and file.stat().st_size % int(db.execute("PRAGMA page_size").fetchone()[0]) != 0
 
@@ -98,7 +108,12 @@ def _recipes_are_whole(db: sqlite3.Connection, schema: int) -> bool:
     return all(hashlib.sha256(text.encode()).hexdigest().startswith(name) for name, text in rows)
 
 
-def _read_only(file: Path) -> str:
+def _log(file: Path) -> Path:
+    return Path(f"{file}-wal")
+
+
+def _read_only(file: Path, *, is_still: bool) -> str:
     """Return a URI, so that closing it does not write back what is still in the log."""
     path = file.absolute().as_posix()
-    return f"file://{'' if path.startswith('/') else '/'}{quote(os.fsencode(path))}?mode=ro"
+    query = "mode=ro&immutable=1" if is_still else "mode=ro"
+    return f"file://{'' if path.startswith('/') else '/'}{quote(os.fsencode(path))}?{query}"

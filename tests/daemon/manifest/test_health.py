@@ -73,3 +73,12 @@ def test_a_recipe_that_is_not_what_its_id_says_is_damage(file: Path) -> None:
     with open_manifest(file.parent) as db:
         recipes.note_recipe(db, RecipeId("0123456789abcdef"), '{"mean": 1\0\0')
     assert examine(file).state is State.DAMAGED
+
+
+def test_looking_leaves_nothing_behind(tmp_path: Path) -> None:
+    """A log that another account's look had made could not be written to by the manifest's owner."""
+    with open_manifest(tmp_path):
+        pass
+    before = sorted(tmp_path.iterdir())
+    assert examine(tmp_path / FILE_NAME).state is State.SOUND
+    assert sorted(tmp_path.iterdir()) == before
