@@ -164,8 +164,11 @@ def start_child_server(modules: Sequence[str]) -> None:
 
 
 def stop_child_server() -> None:
-    """End the server that children are forked from, and its helper; the next child starts them anew."""
-    if sys.platform != "win32":
+    """End the server that children are forked from, and its helper; the next child starts them anew.
+
+    Not while there are children: the helper lasts as long as they do, and would be waited for.
+    """
+    if sys.platform != "win32" and not multiprocessing.active_children():
         from multiprocessing import forkserver, resource_tracker
 
         # Named as private, yet this is how Python's own tests stop them; an idle daemon needs neither.
