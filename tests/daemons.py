@@ -35,7 +35,7 @@ class Daemon:
             return set()
         return {os.path.relpath(path, self.rig.music) for part in opened.values() for path in part["paths"]}
 
-    def wait_for(self, condition: Callable[[], bool], timeout_s: float = 60) -> None:
+    def wait_for(self, condition: Callable[[], bool], timeout_s: float = 180) -> None:
         """Wait until something holds."""
         until_s = time.monotonic() + timeout_s
         while not condition():
@@ -43,7 +43,7 @@ class Daemon:
             assert time.monotonic() < until_s, self.log()
             time.sleep(0.1)
 
-    def wait_for_songs(self, *names: str, timeout_s: float = 60) -> None:
+    def wait_for_songs(self, *names: str, timeout_s: float = 180) -> None:
         """Wait until the dataset holds just these songs."""
         self.wait_for(lambda: self.songs() == set(names), timeout_s)
 

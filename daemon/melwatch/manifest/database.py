@@ -117,6 +117,17 @@ def log_trouble(state: Path) -> DegradedError | None:
     return DegradedError(what, "A program that reads the manifest does not end; end it, and the file shrinks.")
 
 
+@contextmanager
+def writing_for_good(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """Write as `writing` does, so that it outlasts a power cut, too: what is removed next depends on it."""
+    connection.execute("PRAGMA synchronous = FULL")
+    try:
+        with writing(connection):
+            yield connection
+    finally:
+        connection.execute("PRAGMA synchronous = NORMAL")
+
+
 def get_meta(connection: sqlite3.Connection, key: str) -> str | None:
     """Return a remembered value, or None."""
     row = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()

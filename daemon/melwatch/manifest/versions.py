@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from melwatch.manifest import epochs
 from melwatch.manifest import ledger as class_ledger
-from melwatch.manifest.database import get_meta, set_meta, writing
+from melwatch.manifest.database import get_meta, set_meta, writing, writing_for_good
 
 if TYPE_CHECKING:
     import sqlite3
@@ -163,8 +163,8 @@ def _insert_shards(db: sqlite3.Connection, shards: Iterable[ShardFacts]) -> None
 
 
 def forget_versions(db: sqlite3.Connection, kept: Sequence[int]) -> None:
-    """Take versions off the record that are no longer on disk."""
-    with writing(db):
+    """Take versions off the record that are about to be removed; only then do they count as half removed."""
+    with writing_for_good(db):
         numbers = [row[0] for row in db.execute("SELECT number FROM version")]
         db.executemany("DELETE FROM version WHERE number = ?", ((n,) for n in numbers if n not in kept))
 
