@@ -311,7 +311,7 @@ def test_a_service_that_cannot_start_says_why(host: WindowsHost) -> None:
         done = host.run("sc", "start", "melwatch")
         assert done.returncode in {0, 1}
         wait_for(lambda: "is not valid TOML" in (folder / "logs" / "melwatch.log").read_text(encoding="utf-8"))
-        assert "its last exit code is 2" in melwatch(host, "service", "status", "--system")
+        wait_for(lambda: "its last exit code is 2" in melwatch(host, "service", "status", "--system"))
 
 
 def test_the_task_of_a_person() -> None:

