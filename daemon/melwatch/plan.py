@@ -36,7 +36,7 @@ def make_plan(known: Iterable[KnownFile], seen: Iterable[SeenFile], unverified: 
     """Compare two streams in path order.
 
     `unverified` names folders (ending in `/`) and files that could not be looked at: what is known
-    of them or below them stays.
+    of them or below them stays. Of such a file that was never read nothing is known, so that it goes.
     """
     lost_sight = frozenset(unverified)
     added: list[SeenFile] = []
@@ -49,7 +49,8 @@ def make_plan(known: Iterable[KnownFile], seen: Iterable[SeenFile], unverified: 
         if before is None and now is not None:
             added.append(now)
         elif now is None and before is not None:
-            (kept if is_under(before.path, lost_sight) else vanished).append(before.path)
+            is_unknown = before.path in lost_sight and not before.read_ns
+            (kept if is_under(before.path, lost_sight) and not is_unknown else vanished).append(before.path)
         elif before is not None and now is not None:
             if not is_same(before, now):
                 changed.append(now)

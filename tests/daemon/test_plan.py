@@ -181,6 +181,14 @@ def test_what_could_not_be_looked_at_has_not_vanished(path: bytes, place: bytes,
     assert fate(plan) == ("unverified" if is_kept else "vanished")
 
 
+@pytest.mark.parametrize(("place", "is_kept"), [(b"Rock/", True), (b"Rock/a.mp3", False)])
+def test_of_a_link_that_was_never_read_nothing_stays(place: bytes, *, is_kept: bool) -> None:
+    """A new file that turns into a broken link is one, and does not wait for ever; below a lost folder it waits."""
+    plan = make_plan([known(b"Rock/a.mp3", read_ns=0, is_done=False)], [], [RelPath(place)])
+
+    assert fate(plan) == ("unverified" if is_kept else "vanished")
+
+
 def test_nothing_known_and_nothing_seen_is_nothing_to_do() -> None:
     """An empty library has an empty plan."""
     plan = make_plan([], [], [RelPath(b"Rock/")])

@@ -92,6 +92,10 @@ def test_restless_files_end_in_what_they_hold(tmp_path: Path, seed: int) -> None
             rows = rig.rows()
             assert {key: rows[key] for key in quiet} == quiet
     assert restless.n_changes > 300
+    # What was a song and is now a link to nowhere would stay, as its disk may be away.
+    for file in (rig.music / "Rock").iterdir():
+        if not file.exists():
+            file.unlink()
     rig.sync()
 
     fresh = Rig.at(tmp_path / "fresh", music=rig.music)

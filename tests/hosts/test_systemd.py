@@ -544,7 +544,8 @@ def test_the_page_is_reachable(service: Service) -> None:
     service.control("stop")
     service.host.run("systemd-run", "--unit=taker", PYTHON, "-m", "http.server", "8765", "--bind", "127.0.0.1")
     try:
-        service.host.wait_for(lambda: "Directory" in service.host.run(PYTHON, "-c", ask, "http://127.0.0.1:8765"))
+        taken = (PYTHON, "-c", ask, "http://127.0.0.1:8765")
+        service.host.wait_for(lambda: "Directory" in service.host.run(*taken, expect=None))
         service.control("start")
         service.host.wait_for(lambda: told() not in {"None", "http://127.0.0.1:8765"}, service.journal)
         assert told().startswith("http://127.0.0.1:")
