@@ -22,6 +22,8 @@ from melwatch.errors import DegradedError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Future
+    from multiprocessing.context import BaseContext
+    from multiprocessing.synchronize import RLock
     from threading import Event
     from types import TracebackType
 
@@ -65,12 +67,13 @@ class Workers(Generic[Task]):
     ) -> None:
         self.processes = processes
         self.timeout_s = timeout_s
+        self._ways = _Ways(system.child_context())
         self._begin = partial(
             ProcessPool,
             max_workers=processes,
             initializer=initializer,
             initargs=initargs,
-            context=system.child_context(),  # type: ignore[arg-type,unused-ignore]
+            context=self._ways,  # type: ignore[arg-type]
         )
         self.pool = self._begin()
 
@@ -87,6 +90,7 @@ class Workers(Generic[Task]):
     def _end(self) -> None:
         self.pool.stop()  # type: ignore[no-untyped-call]
         self.pool.join()
+        self._ways.locks.clear()
 
     def map(
         self, work: Callable[[Task], Result], tasks: Iterable[Task], halt: Event | None = None
@@ -130,6 +134,24 @@ class Workers(Generic[Task]):
             return self.pool.schedule(work, args=(task,), timeout=self.timeout_s(task))
         except RuntimeError as error:  # the pool broke since the last task
             raise BrokenProcessPool from error
+
+
+class _Ways:
+    """How the pool makes its processes and what they share, with its locks kept until all workers have ended.
+
+    The pool drops the locks first, and a worker that is just beginning would miss them with a traceback.
+    """
+
+    def __init__(self, context: BaseContext) -> None:
+        self.context = context
+        self.locks: list[RLock] = []
+
+    def RLock(self) -> RLock:  # noqa: N802  named by multiprocessing
+        self.locks.append(self.context.RLock())
+        return self.locks[-1]
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.context, name)
 
 
 def _outcome(future: Future[Result], task: Task) -> Done[Task, Result]:

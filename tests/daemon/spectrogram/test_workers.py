@@ -48,6 +48,14 @@ def test_work_comes_back() -> None:
         assert sorted(pool.map(abs, [-1, -2]), key=lambda done: done.task) == [Done(-2, 2), Done(-1, 1)]
 
 
+def test_workers_that_begin_as_the_work_ends_do_so_quietly(capfd: pytest.CaptureFixture[str]) -> None:
+    """One of many does all there is; the others have hardly begun and say nothing of missing what they share."""
+    for _ in range(5):
+        with Workers[int](processes=12, timeout_s=lambda _: 60.0, initializer=_end, initargs=(None,)) as pool:
+            assert list(pool.map(abs, [-1])) == [Done(-1, 1)]
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize("has_halt", [False, True])
 def test_workers_that_are_killed_before_they_work_are_no_bug(has_halt: bool) -> None:  # noqa: FBT001  a parameter of pytest
     """Where the system ends workers over no song in particular, that is told as something that may pass."""
