@@ -13,7 +13,7 @@ types:
 	$(PYTHON) -m mypy --platform win32
 
 test:
-	$(PYTHON) -m pytest -m "not slow"
+	$(PYTHON) -m pytest -n auto -m "not slow"
 
 slow:
 	$(PYTHON) -m pytest -m slow --timeout 900

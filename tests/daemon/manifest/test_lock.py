@@ -212,7 +212,7 @@ def test_a_process_of_another_machine_is_not_looked_for_here(tmp_path: Path) -> 
     "content",
     [
         b"", b"{", b"\xff\xfe", b"[]", b"null", b"5", b'"pid"', b"{}", b'{"pid": 1}',
-        told(pid=None), told(pid="x"), told(pid=[]), told(host=None),
+        told(pid=None), told(pid="x"), told(pid=[]), told(pid=1, host=None),
     ],
 )  # fmt: skip
 def test_a_holder_that_says_nonsense_is_nobody(tmp_path: Path, content: bytes) -> None:

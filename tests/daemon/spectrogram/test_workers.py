@@ -50,7 +50,7 @@ def test_work_comes_back() -> None:
 
 def test_workers_that_begin_as_the_work_ends_do_so_quietly(capfd: pytest.CaptureFixture[str]) -> None:
     """One of many does all there is; the others have hardly begun and say nothing of missing what they share."""
-    for _ in range(5):
+    for _ in range(2):
         with Workers[int](processes=12, timeout_s=lambda _: 60.0, initializer=_end, initargs=(None,)) as pool:
             assert list(pool.map(abs, [-1])) == [Done(-1, 1)]
     assert capfd.readouterr().err == ""
