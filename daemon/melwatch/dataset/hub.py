@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from melwatch.dataset import anonymous, layout, tables
@@ -12,6 +13,8 @@ from melwatch.edition import Split
 from melwatch.errors import ConfigError, DegradedError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from datasets import DatasetDict
 
     from melwatch.dataset.layout import DatasetFolder
@@ -76,13 +79,21 @@ def push(
     token = hub.token()
     if token is None:
         raise ConfigError("The hub wants a token, and there is none", _TOKEN_HINT)
+    with _asking(repo):
+        is_seen = hub.is_public(repo, token)
+    if is_seen and not is_public:
+        raise ConfigError(f"{repo} is there already, and public", "Add --public if all may see it, or name another.")
+    shown = _shown(folder, number, with_metadata=with_metadata)
+    with _asking(repo):
+        hub.push(shown, repo, token, is_private=not is_public)
+
+
+@contextmanager
+def _asking(repo: str) -> Iterator[None]:
+    """Tell in sentences what goes wrong, whatever the libraries below raise."""
     try:
-        if hub.is_public(repo, token) and not is_public:
-            raise ConfigError(
-                f"{repo} is there already, and public", "Add --public if all may see it, or name another."
-            )
-        hub.push(_shown(folder, number, with_metadata=with_metadata), repo, token, is_private=not is_public)
-    except (OSError, ValueError) as error:  # what huggingface_hub raises is one of these
+        yield
+    except Exception as error:
         raise _told(error, repo) from error
 
 
