@@ -19,7 +19,7 @@ from melwatch.dataset.distant import VanishedError, current_number, fetch_shard,
 from melwatch.dataset.install import install
 from melwatch.dataset.layout import DatasetFolder
 from melwatch.dataset.storage import Megabytes
-from melwatch.disk import make_folder, remove_temporaries, replace_file
+from melwatch.disk import make_folder, replace_file
 from melwatch.edition import Split
 from melwatch.errors import ConfigError, DegradedError, StoreError
 from melwatch.manifest.lock import locked
@@ -58,7 +58,6 @@ def pull(source: Storage, target: Path, *, version: int | None, now: datetime, p
     """
     library = find_library(source)
     with _claimed(target, now) as folder:
-        _sweep(folder)
         for attempt in range(_ATTEMPTS):
             number = current_number(library) if version is None else version
             try:
@@ -82,12 +81,6 @@ def _claimed(target: Path, now: datetime) -> Iterator[DatasetFolder]:
     replace_file(target / MARK, b"A copy of a melwatch dataset; `melwatch pull` keeps it up to date.\n")
     with locked(target, now):
         yield DatasetFolder(target, "")
-
-
-def _sweep(folder: DatasetFolder) -> None:
-    """Remove what a pull that was killed has left."""
-    for place in (folder.library, *(folder.library / split for split in Split)):
-        remove_temporaries(place)
 
 
 def _pull_version(library: Storage, folder: DatasetFolder, number: int, now: datetime, progress: Progress) -> Pulled:

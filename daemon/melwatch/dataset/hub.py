@@ -109,7 +109,7 @@ def _shown(folder: DatasetFolder, number: int, *, with_metadata: bool) -> Datase
         songs = [row["audio_id"] for row in of_split for _ in range(row["windows"])]
         columns = part.column_names
         nameless: Any = part.remove_columns(anonymous.PATHS)
-        opened[split] = nameless.add_column(anonymous.PATHS, songs).select_columns(columns).cast(part.features)
+        opened[split] = nameless.add_column(anonymous.PATHS, songs).select_columns(columns)
     return opened
 
 
