@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from melwatch.errors import ConfigError, DegradedError, MelwatchError
+from melwatch.errors import ConfigError, DegradedError, MelwatchError, StoreError
+from melwatch.secret import without_password
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -35,6 +36,8 @@ _FLAT = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss", "memory"}
 _REFUSED = re.compile(r"credential|forbidden|denied|authenti|authoriz|unauthori|accesskey|signature", re.IGNORECASE)
 _BLOCK = 1 << 22
 _MEGABYTE = 1_000_000
+SMALL_BYTES = 1 << 24
+"""What lists a hundred thousand shards has less."""
 _WORDS = {"true": True, "false": False, "null": None}
 
 
@@ -45,13 +48,13 @@ def is_url(where: str) -> bool:
 
 def local_path(where: str) -> Path:
     """Return the folder that a path or a `file://` URL names."""
-    path = url2pathname(urlsplit(where).path) if where.startswith("file://") else where
+    path = where
+    if where.startswith("file://"):
+        parts = urlsplit(where)
+        if parts.netloc not in {"", "localhost"}:
+            raise ConfigError(f"{where} names a folder of another machine", "Write file:///, or the path of a share.")
+        path = url2pathname(parts.path)
     return Path(path).expanduser().absolute()
-
-
-def without_password(url: str) -> str:
-    """Return a URL as it may be shown."""
-    return re.sub(r"://[^/@]*@", "://", url)
 
 
 def storage_options(given: Sequence[str]) -> dict[str, Any]:
@@ -60,12 +63,12 @@ def storage_options(given: Sequence[str]) -> dict[str, Any]:
     for pair in given:
         key, equals, value = pair.partition("=")
         if not key or not equals:
-            raise ConfigError(f"--storage-option {key}: that is not key=value", "As in endpoint_url=https://...")
+            raise ConfigError("A --storage-option is not key=value", "As in endpoint_url=https://...")
         options[key] = _WORDS.get(value, value)
         if value.startswith(("{", "[")):
             try:
                 options[key] = json.loads(value)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise ConfigError(f"--storage-option {key}: {error}", "An object is written as in JSON.") from None
     return options
 
@@ -93,7 +96,7 @@ class Storage:
             hint = f"pip install {package}" if package else str(error)
             raise ConfigError(f"{scheme}:// needs a driver that is not installed here", hint) from None
         except (TypeError, ValueError) as error:
-            what = str(error).partition("\n")[0]
+            what = without_password(str(error).partition("\n")[0])
             raise ConfigError(f"{shown} cannot be opened: {what}", "Look at the URL and --storage-option.") from None
         except Exception as error:
             raise _told(error, shown) from error
@@ -113,21 +116,27 @@ class Storage:
                 return True
 
     def size(self, name: str) -> int | None:
-        """Return the bytes of a file, None where there is none."""
+        """Return the bytes of a file, None where there is none; folders, pipes and devices are none."""
         with self._asking():
             try:
-                return int(self._files.info(self._at(name))["size"])
+                facts = self._files.info(self._at(name))
+                return int(facts["size"]) if facts["type"] == "file" else None
             except (FileNotFoundError, NotADirectoryError):
                 return None
 
-    def read(self, name: str) -> bytes | None:
-        """Return the content of a small file, None where there is none."""
-        with self._asking():
-            try:
-                content: bytes = self._files.cat_file(self._at(name))
-            except (FileNotFoundError, NotADirectoryError):
-                return None
-            return content
+    def read(self, name: str, at_most: int = SMALL_BYTES) -> bytes | None:
+        """Return the content of a small file, None where there is none; raises `StoreError` where it is not small."""
+        if self.size(name) is None:
+            return None
+        content = bytearray()
+        try:
+            for block in self.blocks(name):
+                content += block
+                if len(content) > at_most:
+                    raise StoreError(f"{self.shown}/{name} has more than {at_most:,} bytes, so it is not melwatch's")
+        except FileNotFoundError:
+            return None
+        return bytes(content)
 
     def blocks(self, name: str) -> Iterator[bytes]:
         """Yield a file in pieces; raises `FileNotFoundError` where it is not, or no longer, there."""
@@ -247,6 +256,7 @@ _AGAIN = "Run the same command again: what has arrived is not sent again."
 def _told(error: Exception, shown: str) -> MelwatchError:
     """Say what a driver met: what a person has to put right, or what may pass."""
     said = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    said = without_password(said)
     what = f"{type(error).__name__}: {said}" if said else type(error).__name__
     if isinstance(error, PermissionError) or _REFUSED.search(what):
         hint = "Give credentials as the driver expects them (for s3 AWS_ACCESS_KEY_ID and so on), or another place."

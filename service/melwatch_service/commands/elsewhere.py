@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from melwatch.dataset.storage import Storage, is_url, local_path, storage_options, without_password
+from melwatch.dataset.storage import Storage, is_url, local_path, storage_options
+from melwatch.errors import ConfigError
+from melwatch.secret import without_password
 from melwatch_service.commands.app import Given, command, utc_now
 from melwatch_service.commands.history import Number, published
 from melwatch_service.progress import progress_for_console
@@ -121,6 +123,8 @@ def pull(
     del given  # takes part in no configuration
     from melwatch.pull import pull as fetch
 
+    if is_url(target):
+        raise ConfigError(f"{without_password(target)} is no folder of this machine", "A pull writes to one only.")
     storage = Storage.open(source, storage_options(storage_option or []))
     with progress_for_console() as progress:
         done = fetch(storage, local_path(target), version=version, now=utc_now(), progress=progress)

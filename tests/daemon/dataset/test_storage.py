@@ -9,8 +9,8 @@ import fsspec
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from melwatch.dataset.storage import Storage, is_url, local_path, storage_options, without_password
-from melwatch.errors import ConfigError, DegradedError, MelwatchError
+from melwatch.dataset.storage import Storage, is_url, local_path, storage_options
+from melwatch.errors import ConfigError, DegradedError, MelwatchError, StoreError
 
 
 @pytest.mark.parametrize(
@@ -54,13 +54,38 @@ def test_storage_options_are_read_as_they_are_meant() -> None:
 @pytest.mark.parametrize("given", ["endpoint_url", "=x", "a={"])
 def test_bad_storage_options_are_refused(given: str) -> None:
     """Without repeating what may be a secret."""
-    with pytest.raises(ConfigError):
+    with pytest.raises(ConfigError) as caught:
         storage_options([given])
+    assert "endpoint_url" not in caught.value.what
 
 
-def test_passwords_are_not_shown() -> None:
-    """What stands before the host is left out."""
-    assert without_password("sftp://me:secret@host/data") == "sftp://host/data"
+def test_a_file_url_of_another_machine_is_refused() -> None:
+    """It would be taken for a folder of this one."""
+    with pytest.raises(ConfigError, match="another machine"):
+        local_path("file://nas/music")
+
+
+def test_what_a_driver_says_is_told_without_passwords() -> None:
+    """Some repeat the whole URL."""
+    fsspec.register_implementation("unwilling", Unwilling, clobber=True)
+    Unwilling.error = OSError("no answer from unwilling://me:hunter2@place/name?sig=hunter2")
+    with pytest.raises(DegradedError) as caught:
+        Storage.open("unwilling://me:hunter2@place").write("name", b"content")
+    assert "no answer" in caught.value.what
+    assert "hunter2" not in caught.value.what
+
+
+@pytest.mark.timeout(20)
+def test_only_small_files_are_read_whole(tmp_path: Path) -> None:
+    """Neither what is too large nor pipes and devices, which may never end."""
+    (tmp_path / "large").write_bytes(bytes(101))
+    (tmp_path / "endless").symlink_to("/dev/zero")
+    storage = Storage.open(str(tmp_path))
+    assert storage.read("large", 101) == bytes(101)
+    assert storage.read("endless") is None
+    assert storage.size("endless") is None
+    with pytest.raises(StoreError, match="more than 100 bytes"):
+        storage.read("large", 100)
 
 
 def test_a_missing_driver_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
