@@ -18,8 +18,8 @@ STAGES = ("library", "manifest", "spectrogram", "dataset")
 VALUES = {
     "melwatch.audiofile", "melwatch.config", "melwatch.defaults", "melwatch.disk", "melwatch.durations",
     "melwatch.edition", "melwatch.errors", "melwatch.filesystem", "melwatch.instance", "melwatch.logfile",
-    "melwatch.mounts", "melwatch.mpeg", "melwatch.names", "melwatch.settings", "melwatch.source", "melwatch.system",
-    "melwatch.tag_bounds", "melwatch.track", "melwatch.version", "melwatch.windows",
+    "melwatch.mounts", "melwatch.mpeg", "melwatch.names", "melwatch.secret", "melwatch.settings",
+    "melwatch.source", "melwatch.system", "melwatch.tag_bounds", "melwatch.track", "melwatch.version", "melwatch.windows",
 }  # fmt: skip
 HEAVY = {"torch", "transformers", "datasets", "pyarrow", "numpy"}
 

@@ -58,7 +58,7 @@ def test_versions_are_listed_compared_pinned_and_exported(rig: Rig, tmp_path: Pa
     newest_now = rig.current()["version"]
     assert [row["version"] for row in json.loads(rig.run("versions", "--json"))] == [newest_now, 1]
 
-    rig.run("export", "1", str(tmp_path / "copy"))
+    rig.run("export", "1", str(tmp_path / "copy"), "--with-metadata")
     rig.run("export", "1", str(tmp_path / "copy"), expect=2)
     rig.run("diff", "1", "9", expect=2)
     copy, version = load_from_disk(str(tmp_path / "copy")), melwatch.load(rig.dataset, version=1)

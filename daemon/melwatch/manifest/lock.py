@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from melwatch import system
 from melwatch.errors import LockedError
+from melwatch.secret import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,6 +86,6 @@ def _is_taken(path: Path) -> bool:
 
 
 def _introduction(now: datetime) -> bytes:
-    command = " ".join(sys.argv)[:200].encode("utf-8", "backslashreplace").decode()
+    command = " ".join(without_secrets(sys.argv))[:200].encode("utf-8", "backslashreplace").decode()
     told = {"pid": os.getpid(), "host": socket.gethostname(), "command": command, "since": now.isoformat()}
     return json.dumps(told).encode()

@@ -16,6 +16,7 @@ for _name in (
     "looking",
     "page",
     "history",
+    "elsewhere",
     "control",
     "splits",
     "adopting",

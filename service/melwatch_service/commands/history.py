@@ -1,8 +1,7 @@
-"""Commands about versions: versions, diff, pin, unpin, export."""
+"""Commands about versions: versions, diff, pin, unpin."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -26,7 +25,7 @@ Number = Annotated[int, typer.Argument(metavar="N", help="The version's number."
 @command("versions")
 def show_versions(given: Given, *, as_json: AsJson = False) -> None:
     """List the versions that are still on disk, newest first."""
-    rows = history.all_versions(_published(given))
+    rows = history.all_versions(published(given))
     if as_json:
         print_json(rows)
         return
@@ -48,7 +47,7 @@ def show_difference(
     as_json: AsJson = False,
 ) -> None:
     """Tell what became of the tracks of one version in another: added, removed, renamed, moved, relabelled ..."""
-    found = history.compare(_published(given), before, after)
+    found = history.compare(published(given), before, after)
     if as_json:
         print_json(found.to_json())
     else:
@@ -82,32 +81,19 @@ def _difference_lines(found: Difference) -> Iterator[str]:
 @command()
 def pin(given: Given, number: Number) -> None:
     """Keep a version, and the shards it needs, until it is unpinned."""
-    pins.pin(_published(given), number)
+    pins.pin(published(given), number)
     tell([f"Version {number} is kept until `melwatch unpin {number}`."])
 
 
 @command()
 def unpin(given: Given, number: Number) -> None:
     """Let a version be removed when its time has come."""
-    pins.unpin(_published(given), number)
+    pins.unpin(published(given), number)
     tell([f"Version {number} is kept no longer than others."])
 
 
-@command()
-def export(
-    given: Given,
-    number: Number,
-    target: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that does not exist yet, or is empty.")],
-) -> None:
-    """Copy a version to a folder that needs neither melwatch nor this dataset, as save_to_disk would write it."""
-    from melwatch.dataset.export import export as write
-
-    folder = _published(given)
-    written = write(folder, number, target.expanduser().absolute())
-    tell([f"Wrote version {number} to {target}, {written / 1e6:,.1f} MB; datasets.load_from_disk opens it."])
-
-
-def _published(given: Given) -> DatasetFolder:
+def published(given: Given) -> DatasetFolder:
+    """Return the folder of a dataset that has versions; raises `ConfigError` where it has none."""
     folder = given.workshop().folder
     if not any(folder.is_complete(number) for number in folder.version_numbers()):
         raise ConfigError(f"Nothing is published in {folder.path}", "`melwatch sync` publishes.")

@@ -10,10 +10,10 @@ import pytest
 from datasets import DatasetDict, load_dataset, load_from_disk
 
 import melwatch
-from editions import Press, songs
+from editions import Press, Song, songs
 from melwatch.dataset.export import export
 from melwatch.dataset.install import install
-from melwatch.errors import ConfigError
+from melwatch.errors import ConfigError, StoreError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +37,7 @@ def test_an_export_equals_the_version_row_for_row(tmp_path: Path, form: dict[str
     press.publish(songs(90, ("Jazz", "Rock", "Soul")))
     version = melwatch.load(press.folder.path, version=1)
     expected = values(version)
-    export(press.folder, 1, tmp_path / "out" / "copy", file_bytes=2_000)
+    export(press.folder, 1, tmp_path / "out" / "copy", file_bytes=2_000, with_metadata=True)
     features = {split: part.features for split, part in version.items()}
     prints = {split: part._fingerprint for split, part in version.items()}
     del version
@@ -50,6 +50,55 @@ def test_an_export_equals_the_version_row_for_row(tmp_path: Path, form: dict[str
     assert {split: part.features for split, part in copy.items()} == features
     assert {split: part._fingerprint for split, part in copy.items()} == prints
     assert copy["train"].format["type"] == "numpy"
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_an_export_tells_songs_instead_of_paths(tmp_path: Path, form: dict[str, Any]) -> None:
+    """All else is the version's, bit for bit; `paths` tells the digest of the sound, and fingerprints are others."""
+    press = Press(place=tmp_path)
+    edition = press.publish(songs(80), **form)
+    version = melwatch.load(press.folder.path)
+    songs_by_path = {track.shown_path: track.audio_id for track in edition.tracks}
+    expected = {
+        split: [row | {"paths": songs_by_path[row["paths"]]} for row in rows] for split, rows in values(version).items()
+    }
+
+    export(press.folder, 1, tmp_path / "copy", file_bytes=2_000)
+
+    copy = load_from_disk(str(tmp_path / "copy"))
+    assert isinstance(copy, DatasetDict)
+    assert values(copy) == expected
+    for split, part in copy.items():
+        assert part.features == version[split].features
+        assert part._fingerprint != version[split]._fingerprint
+        assert list(part[:]["input_values"].tobytes()) == list(version[split][:]["input_values"].tobytes())
+
+
+def test_no_name_of_a_file_or_song_is_anywhere_in_an_export(tmp_path: Path) -> None:
+    """Neither in rows, nor in Arrow's metadata, nor in any file; with metadata the paths are there, to compare."""
+    press = Press(place=tmp_path / "press")
+    press.publish([Song(path=f"Rock/Secretband - Hush {number}.mp3", sound=number) for number in range(12)])
+    export(press.folder, 1, tmp_path / "without")
+    export(press.folder, 1, tmp_path / "with", with_metadata=True)
+
+    def told(folder: Path) -> bool:
+        content = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+        return any(name in content for name in (b"Secretband", b"Hush", b".mp3", b"Song ", str(press.place).encode()))
+
+    assert not told(tmp_path / "without")
+    assert told(tmp_path / "with")
+
+
+def test_a_version_that_cannot_tell_its_songs_is_not_exported_without_names(tmp_path: Path) -> None:
+    """Where `tracks.parquet` is damaged nothing is guessed, and nothing left behind."""
+    press = Press(place=tmp_path / "press")
+    press.publish(songs(12))
+    (press.folder.version(1) / "tracks.parquet").write_bytes(b"PAR1 and more PAR1")
+
+    with pytest.raises(StoreError, match=r"tracks\.parquet"):
+        export(press.folder, 1, tmp_path / "copy")
+
+    assert {path.name for path in tmp_path.iterdir()} == {"press"}
 
 
 def test_an_export_has_the_files_of_save_to_disk(tmp_path: Path) -> None:

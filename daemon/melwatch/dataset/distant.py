@@ -1,0 +1,151 @@
+"""A version of a dataset that lies somewhere else, on a share or in a bucket: its files, held to their digests.
+
+It may be published to and collected meanwhile: whatever is gone then is a `VanishedError`. Imports no Arrow.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import xxhash
+
+from melwatch.dataset import layout, soundness
+from melwatch.disk import put_in_place, remove, temporary_beside
+from melwatch.edition import Split
+from melwatch.errors import ConfigError, DegradedError, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from melwatch.dataset.storage import Megabytes, Storage
+
+LIBRARY = "music_lib"
+_SPLIT_FILES = tuple(f"{split}/{name}" for split in Split for name in (layout.STATE, layout.INFO))
+_FILES = (layout.TRACKS, layout.LEDGER, layout.GENRES, layout.CARD, layout.DATASET_DICT, *_SPLIT_FILES)
+
+
+class VanishedError(DegradedError):
+    """What was being read is gone: a collection has removed its version."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distant:
+    """A version as it describes itself: its small files by name, and its shards, `split/name`, with their bytes."""
+
+    number: int
+    files: Mapping[str, bytes]
+    seal: bytes
+    """Its `current.json`."""
+    shards: Mapping[str, int]
+
+    @property
+    def dataset_id(self) -> str:
+        """The dataset it is a version of."""
+        return str(json.loads(self.seal)["dataset_id"])
+
+
+def find_library(source: Storage) -> Storage:
+    """Return the folder that readers open, in a dataset folder or this one; raises `ConfigError` where nothing is."""
+    for place in (source, source.below(LIBRARY)):
+        if place.size(layout.CURRENT) is not None:
+            return place
+    what = f"{source.shown} holds no dataset of melwatch's"
+    raise ConfigError(what, "Name the dataset folder of a melwatch that has published, or the music_lib in it.")
+
+
+def current_number(library: Storage) -> int:
+    """Return the version that is current there."""
+    said = _object(library, layout.CURRENT, library.read(layout.CURRENT))
+    number = said.get("version")
+    if not isinstance(number, int) or "dataset_id" not in said:
+        raise ConfigError(f"{library.shown}/{layout.CURRENT} is not melwatch's")
+    return number
+
+
+def read_version(library: Storage, number: int) -> Distant:
+    """Read all that a version says of itself; raises `VanishedError` where it is not, or no longer, there."""
+    home = library.below(f"versions/{number:06d}")
+    seal = _present(home, layout.CURRENT)
+    made_of = _present(home, layout.PROVENANCE)
+    made = _object(home, layout.PROVENANCE, made_of)
+    digests, sizes = made.get("files", {}), made.get("shards", {})
+    files = {name: _present(home, name) for name in _FILES}
+    for name, content in files.items():
+        if name in digests and soundness.digest_of(content) != digests[name]:
+            raise StoreError(f"{home.shown}/{name} is damaged", "`melwatch repair`, where that dataset is made.")
+    said = _object(home, layout.CURRENT, seal)
+    if said.get("version") != number or not isinstance(said.get("dataset_id"), str):
+        raise StoreError(f"{home.shown}/{layout.CURRENT} is damaged", "`melwatch repair`, where that dataset is made.")
+    named = [
+        f"{split}/{file['filename'].rsplit('/', 1)[-1]}"
+        for split in Split
+        for file in _object(home, layout.STATE, files[f"{split}/{layout.STATE}"])["_data_files"]
+    ]
+    # What is not a digest is no shard, and might lead out of the folder.
+    if not all(layout.SHARD_NAME.fullmatch(path.partition("/")[2]) for path in named):
+        raise StoreError(f"{home.shown} names shards that melwatch did not write")
+    shards = {path: sizes[path] if path in sizes else _size(library, path) for path in named}
+    return Distant(number=number, files={**files, layout.PROVENANCE: made_of}, seal=seal, shards=shards)
+
+
+def fetch_shard(library: Storage, path: str, size: int, target: Path, count: Megabytes) -> None:
+    """Copy a shard to its place, synced, if its bytes have the digest that is its name; else raise `DegradedError`."""
+    beside = temporary_beside(target)
+    try:
+        found, digest = _fetch(library, path, beside, count)
+        _require_whole(f"{library.shown}/{path}", found == size and digest == target.stem)
+        put_in_place(beside, target)
+    except BaseException:
+        remove(beside)
+        raise
+
+
+def _fetch(library: Storage, path: str, beside: Path, count: Megabytes) -> tuple[int, str]:
+    """Copy a file, synced; return the bytes and their digest."""
+    digest, found = xxhash.xxh3_128(), 0
+    with beside.open("wb") as file:
+        try:
+            for block in library.blocks(path):
+                digest.update(block)
+                file.write(block)
+                found += len(block)
+                count.add(len(block))
+        except FileNotFoundError:
+            raise VanishedError(f"{library.shown}/{path} has been removed") from None
+        file.flush()
+        os.fsync(file.fileno())
+    return found, digest.hexdigest()
+
+
+def _require_whole(shown: str, is_whole: bool) -> None:  # noqa: FBT001  what it is about
+    if not is_whole:
+        hint = "`melwatch verify --read-data`, where that dataset is made, tells whether it is damaged there."
+        raise DegradedError(f"{shown} came with other bytes than it was written with", hint)
+
+
+def _present(home: Storage, name: str) -> bytes:
+    content = home.read(name)
+    if content is None:
+        raise VanishedError(f"{home.shown}/{name} is not there")
+    return content
+
+
+def _size(library: Storage, path: str) -> int:
+    size = library.size(path)
+    if size is None:
+        raise VanishedError(f"{library.shown}/{path} is not there")
+    return size
+
+
+def _object(home: Storage, name: str, content: bytes | None) -> dict[str, Any]:
+    try:
+        said = json.loads(content or b"")
+    except ValueError:
+        said = None
+    if not isinstance(said, dict):
+        raise StoreError(f"{home.shown}/{name} is damaged", "`melwatch repair`, where that dataset is made.")
+    return said
