@@ -7,12 +7,12 @@ which worker gets which task is decided here, so that it is known over which tas
 from __future__ import annotations
 
 import logging
+import pickle
 import time
 from collections import deque
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from importlib import import_module
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
@@ -60,6 +60,20 @@ class Errand(Generic[Task, Result, Sent]):
     dismiss: Callable[[], None]
 
 
+class Call:
+    """A call that is made where it is unpickled, on the worker.
+
+    The scheduler unpickles what it passes on, and would need melwatch; as bytes it leaves this alone.
+    """
+
+    def __init__(self, function: Callable[..., object], *arguments: object) -> None:
+        self.function, self.arguments = function, arguments
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
+        """Be the call."""
+        return self.function, self.arguments
+
+
 def connect(address: str) -> Any:  # noqa: ANN401  Dask is imported only where it is used
     """Return a client of the scheduler; raises `DegradedError` where it cannot be reached.
 
@@ -100,7 +114,7 @@ class Cluster(Generic[Task, Result, Sent]):
         with suppress(Exception):  # the scheduler may be gone, and workers end by themselves what nobody asks for
             if self.client.status == "running":
                 fit = [post for post in self.posts.values() if post.standing is Standing.FIT]
-                going = [self._submit(self.errand.dismiss, post) for post in fit]
+                going = [self._submit(Call(self.errand.dismiss), post) for post in fit]
                 import_module("distributed").wait(going, timeout=_FAREWELL_S)
         with suppress(Exception):
             self.client.close(timeout=_FAREWELL_S)
@@ -148,7 +162,7 @@ class Cluster(Generic[Task, Result, Sent]):
         for address, threads in present.items():
             post = self.posts.setdefault(address, Post(address=address, threads=threads))
             if post.is_due(now_s):
-                post.welcome(self._submit(self.errand.welcome, post), now_s, _WELCOME_S)
+                post.welcome(self._submit(Call(self.errand.welcome), post), now_s, _WELCOME_S)
             elif post.is_late(now_s):
                 yield from self._drop(post)
                 self._refuse(post, "it does not answer")
@@ -172,11 +186,12 @@ class Cluster(Generic[Task, Result, Sent]):
                 return
             task = waiting.popleft()
             limit_s = self.timeout_s(task)
-            future = self._submit(partial(self.errand.perform, work, task, limit_s), post)
+            future = self._submit(Call(self.errand.perform, work, task, limit_s), post)
             post.give(future, task, time.monotonic() + 2 * limit_s + _LATE_S)
 
-    def _submit(self, function: Callable[..., object], post: Post[Task]) -> Any:  # noqa: ANN401  a future of Dask
-        future = self.client.submit(function, key=f"melwatch-{uuid4().hex}", workers=[post.address], pure=False)
+    def _submit(self, call: Call, post: Post[Task]) -> Any:  # noqa: ANN401  a future of Dask
+        key = f"melwatch-{uuid4().hex}"
+        future = self.client.submit(pickle.loads, pickle.dumps(call), key=key, workers=[post.address], pure=False)
         future.add_done_callback(self._ended.put)
         return future
 
