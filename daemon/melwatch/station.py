@@ -15,7 +15,7 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from importlib import import_module
+from importlib import import_module, metadata
 from multiprocessing import current_process
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -44,6 +44,7 @@ PATHS = "MELWATCH_WORKER_PATHS"
 _IDLE_S = 120.0
 """After how long without work a station ends: the coordinator may have died."""
 _REHEARSAL_S = 100.0
+_PACKAGES = ("av", "numpy", "scipy", "soundfile", "soxr")
 _CHILD_MODULES = ("melwatch.ingest", "melwatch.library.tags", "melwatch.spectrogram.extract")
 
 Sent: TypeAlias = "tuple[Examined | None, Loss | None, bytes | None]"
@@ -81,6 +82,16 @@ def judge(offer: Mapping[str, Any]) -> str:
         return landmarks.judge(own_root(offer["root"]), offer["landmarks"])
     except ValueError as error:
         return f"{PATHS} cannot be understood there: {error}"
+
+
+def describe(offer: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
+    """Return why this worker cannot be used, or nothing, and what is installed here that numbers depend on."""
+    return judge(offer), own_packages()
+
+
+def own_packages() -> dict[str, str]:
+    """Return the versions of what numbers depend on, in this process."""
+    return {"melwatch": __version__, **{name: metadata.version(name) for name in _PACKAGES}}
 
 
 def welcome(offer: Mapping[str, Any]) -> str:

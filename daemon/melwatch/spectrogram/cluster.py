@@ -86,8 +86,14 @@ def connect(address: str) -> Any:  # noqa: ANN401  Dask is imported only where i
     try:
         return distributed.Client(address, timeout=CONNECT_S, set_as_default=False, name="melwatch")
     except (OSError, ValueError, TypeError, RuntimeError) as error:
-        what = f"The Dask scheduler {address} cannot be reached: {_line(error)}"
+        what = f"The Dask scheduler {address} cannot be reached: {first_line(error)}"
         raise DegradedError(what, f"Start it with `dask scheduler`, or mend workers.dask. {_TRIED_AGAIN}") from error
+
+
+def send(client: Any, call: Call, worker: str) -> Any:  # noqa: ANN401  as above; a future of Dask
+    """Have a call made on one worker and no other."""
+    key = f"melwatch-{uuid4().hex}"
+    return client.submit(pickle.loads, pickle.dumps(call), key=key, workers=[worker], pure=False)
 
 
 class Cluster(Generic[Task, Result, Sent]):
@@ -190,8 +196,7 @@ class Cluster(Generic[Task, Result, Sent]):
             post.give(future, task, time.monotonic() + 2 * limit_s + _LATE_S)
 
     def _submit(self, call: Call, post: Post[Task]) -> Any:  # noqa: ANN401  a future of Dask
-        key = f"melwatch-{uuid4().hex}"
-        future = self.client.submit(pickle.loads, pickle.dumps(call), key=key, workers=[post.address], pure=False)
+        future = send(self.client, call, post.address)
         future.add_done_callback(self._ended.put)
         return future
 
@@ -232,7 +237,7 @@ class Cluster(Generic[Task, Result, Sent]):
             self._refuse(post, "" if isinstance(error, ForgottenError) else error.what)
             waiting.extend([] if task is None else [task])
         elif task is None:
-            self._refuse(post, f"melwatch cannot work there: {_line(error)}")
+            self._refuse(post, f"melwatch cannot work there: {first_line(error)}")
         elif isinstance(error, (OSError, distributed.KilledWorker)):
             yield Done(task, None, Loss.CRASH)
         else:
@@ -276,5 +281,6 @@ class Cluster(Generic[Task, Result, Sent]):
         return DegradedError(f"The Dask scheduler {self.address} was lost in the middle", _TRIED_AGAIN)
 
 
-def _line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """Return what an error says, without what it adds."""
     return (str(error) or type(error).__name__).splitlines()[0]
