@@ -27,8 +27,9 @@ _TIME_GRAIN_NS = 2 * 10**9
 
 def pick(files: Sequence[SeenFile]) -> tuple[Landmark, ...]:
     """Return some files from all over a library."""
-    step = max(1, len(files) // _MOST)
-    return tuple((file.path, file.stamp.size, file.stamp.mtime_ns) for file in files[::step][:_MOST])
+    most = min(len(files), _MOST)
+    chosen = (files[number * len(files) // most] for number in range(most))
+    return tuple((file.path, file.stamp.size, file.stamp.mtime_ns) for file in chosen)
 
 
 def is_same_file(here: FileStamp, size: int, mtime_ns: int) -> bool:

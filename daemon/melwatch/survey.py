@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from melwatch import station
@@ -31,13 +31,13 @@ def survey(address: str, offer: Mapping[str, Any]) -> list[Surveyed]:
     with connect(address) as client:
         workers = client.scheduler_info(n_workers=-1)["workers"]
         asked = {worker: send(client, Call(partial(station.describe, offer)), worker) for worker in workers}
-        import_module("distributed").wait(list(asked.values()), timeout=_ANSWER_S)
-        return [_surveyed(worker, facts["nthreads"], asked[worker]) for worker, facts in sorted(workers.items())]
+        until_s = time.monotonic() + _ANSWER_S
+        return [_surveyed(worker, workers[worker]["nthreads"], asked[worker], until_s) for worker in sorted(workers)]
 
 
-def _surveyed(address: str, threads: int, future: Any) -> Surveyed:  # noqa: ANN401  a future of Dask
+def _surveyed(address: str, threads: int, future: Any, until_s: float) -> Surveyed:  # noqa: ANN401  of Dask
     try:
-        why, packages = future.result(timeout=_ANSWER_S)
+        why, packages = future.result(timeout=max(0.1, until_s - time.monotonic()))
     except TimeoutError:
         why, packages = "it does not answer", {}
     except Exception as error:  # noqa: BLE001  whatever keeps melwatch from working there

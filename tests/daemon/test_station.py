@@ -192,4 +192,6 @@ def test_landmarks_are_from_all_over() -> None:
     picked = [size for _, size, _ in landmarks.pick(files)]
     assert len(picked) == 16
     assert (picked[0], picked[-1] >= 90_000) == (0, True)
+    assert [size for _, size, _ in landmarks.pick(files[:27])][-3:] == [21, 23, 25]
     assert len(landmarks.pick(files[:3])) == 3
+    assert landmarks.pick([]) == ()

@@ -11,10 +11,12 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from building import library, songs, tone
 from clusters import dask_cluster, on
+from daemons import running
 from faulty import faulty_site, mark
 from material import MUSIC
 from running import Rig
@@ -70,7 +72,7 @@ def test_a_cluster_that_changes_gives_the_dataset_of_the_local_engine(tmp_path: 
         rig.environment.update(on(dask))
         first, second = dask.add("first", nanny=False), dask.add("second", nanny=False)
         dask.add("odd", preload=OTHER_FRONT_END)
-        running = begin(rig)
+        begun = begin(rig)
         wait_for_spooled(rig, 5)
         first.kill()
         second.suspend()
@@ -78,8 +80,8 @@ def test_a_cluster_that_changes_gives_the_dataset_of_the_local_engine(tmp_path: 
         dask.add("third")
         wait_for_spooled(rig, made + 3)  # which nobody but the third can have made
         second.resume()
-        said, _ = running.communicate(timeout=120)
-        assert running.returncode == 0, said
+        said, _ = begun.communicate(timeout=120)
+        assert begun.returncode == 0, said
         odd = dask.process("odd")
     assert "99, the coordinator's" in said
     assert not list((tmp_path / "dask" / "odd").rglob("melwatch-*")), odd
@@ -113,11 +115,11 @@ def test_a_scheduler_that_is_lost_costs_nothing_that_was_made(tmp_path: Path) ->
     with dask_cluster(tmp_path / "dask") as dask:
         rig.environment.update(on(dask))
         dask.add("first")
-        running = begin(rig)
+        begun = begin(rig)
         wait_for_spooled(rig, 3)
         dask.scheduler.send_signal(signal.SIGKILL)
-        said, _ = running.communicate(timeout=30)
-        assert running.returncode == 1, said
+        said, _ = begun.communicate(timeout=30)
+        assert begun.returncode == 1, said
         assert f"The Dask scheduler {dask.address} was lost in the middle" in said
         assert "Traceback" not in said
     made = len(list(rig.state.glob("spool/*")))
@@ -127,10 +129,28 @@ def test_a_scheduler_that_is_lost_costs_nothing_that_was_made(tmp_path: Path) ->
         rig.environment.update(on(dask))
         dask.add("blind", environment=sees(rig.music, tmp_path / "not mounted"))
         dask.add("first", environment=sees(rig.music, tmp_path / "elsewhere"))
-        running = begin(rig)
-        said, _ = running.communicate(timeout=120)
-        assert running.returncode == 0, said
-    assert f"it sees another music root at {tmp_path / 'not mounted'}: 0 of 15 songs are in place" in said
+        begun = begin(rig)
+        said, _ = begun.communicate(timeout=120)
+        assert begun.returncode == 0, said
+    assert f"it sees another music root at {tmp_path / 'not mounted'}: 0 of 16 songs are in place" in said
     status = rig.status()
     assert status["tracks"]["ready"] == 30
     assert made <= 30 - status["last_pass"]["extracted"] + 1
+
+
+def test_the_daemon_stays_light(tmp_path: Path) -> None:
+    """Its passes on a cluster are done in a process that ends: Dask is never in its own memory."""
+    rig = Rig.at(tmp_path)
+    library(rig.music, {"Rock": songs(6)})
+    names = [f"Rock/{number:02}.mp3" for number in range(6)]
+    with dask_cluster(tmp_path / "dask") as dask:
+        rig.environment.update(on(dask))
+        dask.add("first")
+        with running(rig) as daemon:
+            daemon.wait_for_songs(*names)
+            (rig.music / "Rock" / "new.mp3").write_bytes(tone(900))
+            daemon.wait_for_songs("Rock/new.mp3", *names)
+            mapped = {part.path for part in psutil.Process(daemon.process.pid).memory_maps()}
+            assert daemon.extracted() == 7
+    assert any("/pydantic_core/" in path for path in mapped)
+    assert not any("/tornado/" in path or "/msgpack/" in path for path in mapped)
