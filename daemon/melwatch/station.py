@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module, metadata
 from multiprocessing import current_process
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from melwatch import landmarks, system
@@ -62,7 +62,8 @@ def make_offer(key: str, setup: Setup, marks: tuple[landmarks.Landmark, ...]) ->
         "recipe": setup.recipe.to_json(),
         "root": setup.root,
         "landmarks": marks,
-        "setup": pickle.dumps(setup),
+        # A path of this system cannot be unpickled on another, and means nothing there.
+        "setup": pickle.dumps(replace(setup, spool=PurePosixPath())),  # type: ignore[arg-type]
     }
 
 

@@ -44,6 +44,8 @@ _WELCOME_S = 120.0
 _LOOK_S, _GLANCE_S = 1.0, 0.25
 _FETCH_S = 30.0
 _FAREWELL_S = 2.0
+_ALIVE = {"running", "paused"}
+"""Dask pauses a worker that is short of memory; what it was given waits."""
 _TRIED_AGAIN = "Nothing is lost: the next pass goes on from there."
 _LARGE = {"distributed.admin.large-graph-warning-threshold": "1GB"}
 """Which songs are known travels once to each worker; Dask would warn of its size."""
@@ -182,7 +184,7 @@ class Cluster(Generic[Task, Result, Sent]):
             raise self._vanished() from error
         if self.client.status != "running":
             raise self._vanished()
-        return {address: facts["nthreads"] for address, facts in workers.items() if facts["status"] == "running"}
+        return {address: facts["nthreads"] for address, facts in workers.items() if facts["status"] in _ALIVE}
 
     def _hand_out(self, work: Callable[[Task], Result], source: Iterator[Task], waiting: deque[Task]) -> None:
         """Give tasks to workers that have little to do; keep one waiting, to know whether there are more."""
