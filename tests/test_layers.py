@@ -21,7 +21,7 @@ VALUES = {
     "melwatch.mounts", "melwatch.mpeg", "melwatch.names", "melwatch.secret", "melwatch.settings",
     "melwatch.source", "melwatch.system", "melwatch.tag_bounds", "melwatch.track", "melwatch.version", "melwatch.windows",
 }  # fmt: skip
-HEAVY = {"torch", "transformers", "datasets", "pyarrow", "numpy"}
+HEAVY = {"torch", "transformers", "datasets", "pyarrow", "numpy", "dask", "distributed"}
 
 
 def package_folder(name: str) -> Path:
@@ -103,6 +103,12 @@ def test_the_page_imports_nothing_heavy() -> None:
     """Serving the page costs the daemon a web server, and none of what draws pictures or reads shards."""
     found = imported_by("melwatch_service.page.app") | imported_by("melwatch_service.page.connections")
     assert not found & (HEAVY | {"matplotlib", "soundfile", "scipy"})
+
+
+def test_nothing_imports_dask_before_it_is_used() -> None:
+    """Neither the daemon nor what a worker of the cluster runs pays for it twice."""
+    for module in ("melwatch.daemon", "melwatch.delivery", "melwatch.station", "melwatch_service.doctor.checks"):
+        assert not imported_by(module) & {"dask", "distributed", "tornado"}, module
 
 
 def test_the_daemon_imports_the_page_only_to_serve_it() -> None:

@@ -6,6 +6,7 @@ Where the values come from is for `settings`; whether folders exist, for those w
 from __future__ import annotations
 
 import os
+import re
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
@@ -60,6 +61,12 @@ def _host(text: str) -> str:
     if not host or any(c.isspace() or c in "/@?#[]" for c in host):
         raise ValueError(f"{text!r} is neither an address like 127.0.0.1 nor the name of a machine")
     return host
+
+
+def _scheduler(text: str) -> str:
+    if re.fullmatch(r"(tcp|tls|ws|wss|ucx)://[^/\s]+:\d{1,5}", text) is None:
+        raise ValueError(f"{text!r} is not the address of a Dask scheduler, as tcp://scheduler:8786")
+    return text
 
 
 def is_loopback(host: str) -> bool:
@@ -148,13 +155,20 @@ class SplitsSection(_Section):
 
 
 class WorkersSection(_Section):
-    """How much of the machine extraction may use."""
+    """Where songs are decoded, and how much of a machine that may use."""
 
-    engine: Literal["local"] = "local"
+    engine: Literal["local", "dask"] = "local"
+    dask: Annotated[str, AfterValidator(_scheduler)] | None = None
     processes: Annotated[int, Field(ge=1, le=1024)] = Field(default_factory=lambda: os.cpu_count() or 1)
     timeout_s: Annotated[float, Field(gt=0)] = 600
     memory_mb: Annotated[int, Field(ge=256)] = 1024
     on_battery: Literal["run", "pause"] = "run"
+
+    @model_validator(mode="after")
+    def _has_scheduler(self) -> WorkersSection:
+        if self.engine == "dask" and self.dask is None:
+            raise ValueError('engine = "dask" needs the scheduler\'s address: dask = "tcp://scheduler:8786"')
+        return self
 
 
 class WatchSection(_Section):

@@ -105,7 +105,7 @@ def _run_pass(
         with _degrading(), open_manifest(shop.state.path) as db:
             if wishes.is_asked:
                 patience.forget_refusals()
-            if tracks.count(db) < LARGE_TRACKS:
+            if tracks.count(db) < LARGE_TRACKS and shop.config.workers.engine == "local":
                 pipeline = Pipeline(shop, db, progress, patience, wishes.halt, most_tracks=LARGE_TRACKS)
                 with suppress(TooLargeError):
                     passed = pipeline.run_pass(now, may_publish=wishes.publish.is_set, part=part, closed=closed)

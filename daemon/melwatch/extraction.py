@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from melwatch.ahead import start_children_server
 from melwatch.errors import TrackError
@@ -18,7 +18,8 @@ from melwatch.track import RelPath
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
     from datetime import datetime
     from threading import Event
 
@@ -65,7 +66,7 @@ def extract_all(
     now: datetime,
     halt: Event | None = None,
 ) -> Tally:
-    """Examine the files in worker processes and put every result on record as it comes.
+    """Examine the files in worker processes, here or on a cluster, and put every result on record as it comes.
 
     A file over which workers were lost is tried once more when all others are done. Once `halt` is
     set only the files at hand are finished.
@@ -73,16 +74,10 @@ def extract_all(
     recorder = _Recorder(db, setup, now)
     sizes = {file.path: file.stamp.size for file in files}
     started = time.monotonic()
-    start_children_server()
     lost: list[Done[RelPath, Examined]] = []
     progress.begin("Extracting", len(files))
     try:
-        with Workers[RelPath](
-            processes=min(settings.processes, len(files)),
-            timeout_s=lambda path: settings.timeout_s + sizes[path] / SLOWEST_BYTES_PER_SECOND,
-            initializer=set_up,
-            initargs=(setup,),
-        ) as workers:
+        with _engine(files, setup, settings) as workers:
             for done in workers.map(examine, sizes, halt):
                 if done.loss is not None:
                     lost.append(done)
@@ -97,8 +92,32 @@ def extract_all(
     return recorder.tally
 
 
+class _Engine(Protocol):
+    """Whatever has work done on files, here or elsewhere."""
+
+    def map(
+        self, work: Callable[[RelPath], Examined], tasks: Iterable[RelPath], halt: Event | None = None
+    ) -> Iterator[Done[RelPath, Examined]]:
+        """Do the work on every file, and yield each as it is done."""
+
+
+def _engine(files: Sequence[SeenFile], setup: Setup, settings: WorkersSection) -> AbstractContextManager[_Engine]:
+    sizes = {file.path: file.stamp.size for file in files}
+
+    def timeout_s(path: RelPath) -> float:
+        return settings.timeout_s + sizes[path] / SLOWEST_BYTES_PER_SECOND
+
+    if settings.dask is not None and settings.engine == "dask":
+        from melwatch.delivery import deliveries  # what it needs is for clusters only
+
+        return deliveries(settings.dask, setup, files, timeout_s)
+    start_children_server()
+    processes = min(settings.processes, len(files))
+    return Workers[RelPath](processes=processes, timeout_s=timeout_s, initializer=set_up, initargs=(setup,))
+
+
 def _try_again(
-    workers: Workers[RelPath], lost: Iterable[Done[RelPath, Examined]], recorder: _Recorder, progress: Progress
+    workers: _Engine, lost: Iterable[Done[RelPath, Examined]], recorder: _Recorder, progress: Progress
 ) -> None:
     """Try files over which workers were lost once more, one at a time; then leave them alone."""
     for first in lost:

@@ -119,7 +119,7 @@ def _make(audio: OpenAudio, audio_id: AudioId, setup: Setup) -> tuple[Made | Non
     try:
         made = read_facts(file, setup.recipe.bytes_per_track)
     except OSError as error:
-        raise _without_spool(setup, error) from None
+        raise without_spool(setup, error) from None
     if made is not None:
         return made, None
     from melwatch.spectrogram.extract import extract  # what it needs is for workers only
@@ -136,10 +136,11 @@ def _make(audio: OpenAudio, audio_id: AudioId, setup: Setup) -> tuple[Made | Non
     try:
         return write_spool(file, extracted.values, extracted.sound), None
     except OSError as error:
-        raise _without_spool(setup, error) from None
+        raise without_spool(setup, error) from None
 
 
-def _without_spool(setup: Setup, error: OSError) -> DegradedError:
+def without_spool(setup: Setup, error: OSError) -> DegradedError:
+    """Say that the spool cannot be used."""
     if system.is_disk_full(error):
         return DegradedError(f"The disk of {setup.spool} is full", "Free some space, then run it again.")
     return DegradedError(f"{setup.spool} cannot be used: {error.strerror}", "Check its disk and permissions.")

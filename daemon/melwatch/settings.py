@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tomllib
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -76,6 +77,7 @@ def load_config(
         config = Config.model_validate(values)
     except ValidationError as error:
         raise _explained(error, found) from None
+    _check_engine(config)
     _check_folders(config)
     return config
 
@@ -201,6 +203,14 @@ def _hint(kind: str, key: str) -> str:
     if kind == "extra_forbidden":
         return "`melwatch init --print` shows every setting with its default"
     return ""
+
+
+def _check_engine(config: Config) -> None:
+    if config.workers.engine == "dask" and find_spec("distributed") is None:
+        what, hint = "Dask is not installed", 'pip install "melwatch[dask]"'
+        raise ConfigError(
+            "The engine cannot be used", problems=[ConfigProblem(key="workers.engine", what=what, hint=hint)]
+        )
 
 
 def _check_folders(config: Config) -> None:

@@ -93,8 +93,10 @@ path = {dataset}
 # whole_genre = true
 
 [workers]
-# Where songs are decoded: on this machine.
+# Where songs are decoded: "local", on this machine; or "dask", on the workers of a Dask cluster that see the music,
+# with pip install "melwatch[dask]" and the address of its scheduler.
 # engine = "local"
+# dask = "tcp://scheduler:8786"
 # Processes that decode; by default one for each core ({cores} here).
 # processes = {cores}
 # A song that takes longer, or needs more memory, is left out as failed.

@@ -447,3 +447,27 @@ def test_extensions_are_those_that_can_be_read(
 def test_every_section_has_a_default_but_the_folders() -> None:
     """Only where the music is and where the dataset goes has to be known."""
     assert {name for name, field in Config.model_fields.items() if field.is_required()} == {"library", "dataset"}
+
+
+@pytest.mark.parametrize(
+    ("toml", "key", "what"),
+    [
+        ('engine = "dask"', "workers", "needs the scheduler's address"),
+        ('engine = "dask"\ndask = "scheduler:8786"', "workers.dask", "is not the address of a Dask scheduler"),
+        ('engine = "dask"\ndask = "tcp://scheduler"', "workers.dask", "is not the address of a Dask scheduler"),
+        ('engine = "spark"', "workers.engine", "Input should be 'local' or 'dask'"),
+    ],
+)
+def test_an_engine_needs_what_it_needs(configure: Configure, tmp_path: Path, toml: str, key: str, what: str) -> None:
+    """A cluster, where it is."""
+    assert what in problems_of(configure(f"[workers]\n{toml}"), music=tmp_path / "music")[key]
+
+
+def test_a_cluster_needs_dask(configure: Configure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which is an extra; an address alone, for later, needs nothing."""
+    file = configure('[workers]\nengine = "dask"\ndask = "tls://scheduler:8786"')
+    assert load_config(file, music=tmp_path / "music").workers.dask == "tls://scheduler:8786"
+    monkeypatch.setattr("melwatch.settings.find_spec", lambda _: None)
+    assert problems_of(file, music=tmp_path / "music") == {"workers.engine": "Dask is not installed"}
+    other = configure('[workers]\ndask = "tcp://scheduler:8786"')
+    assert load_config(other, music=tmp_path / "music").workers.engine == "local"

@@ -3,49 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from building import library, songs
+from faulty import faulty_site, mark
 from running import Rig
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
-
-FAULTY = """
-import importlib.abc, importlib.machinery, sys
-
-class Finder(importlib.abc.MetaPathFinder):
-    '''Puts a fault into the extraction of songs that hold a mark, as soon as that is imported.'''
-
-    def find_spec(self, name, path, target=None):
-        if name != "melwatch.spectrogram.extract":
-            return None
-        sys.meta_path.remove(self)
-        spec = importlib.machinery.PathFinder.find_spec(name, path)
-        load = spec.loader.exec_module
-
-        def exec_module(module):
-            load(module)
-            extract = module.extract
-
-            def faulty(source, recipe):
-                if b"FAULT" in source.read_at(0, source.length):
-                    FAULT
-                return extract(source, recipe)
-
-            module.extract = faulty
-
-        spec.loader.exec_module = exec_module
-        return spec
-
-sys.meta_path.insert(0, Finder())
-"""
 
 FAULTS = {
     "crash": "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)",
@@ -59,14 +29,12 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_decoder_that_fails_costs_one_song(tmp_path: Path, fault: str) -> None:
     """The song is tried twice, recorded with its reason, and left alone; all others are in the dataset."""
-    site = library(tmp_path / "site", {"sitecustomize.py": FAULTY.replace("FAULT\n", FAULTS[fault] + "\n").encode()})
     rig = Rig.at(tmp_path)
-    rig.environment["PYTHONPATH"] = os.pathsep.join((str(site), os.environ.get("PYTHONPATH", "")))
+    rig.environment.update(faulty_site(tmp_path / "site", FAULTS[fault]))
     rig.environment.update({"MELWATCH_WORKERS__TIMEOUT_S": "2", "MELWATCH_WORKERS__PROCESSES": "2"})
     tree = songs(8)
     library(rig.music, {"Rock": tree})
-    bad = rig.music / "Rock" / "03.mp3"
-    bad.write_bytes(bad.read_bytes() + b"FAULT" * 100)
+    mark(rig.music / "Rock" / "03.mp3")
 
     status = rig.sync()
 

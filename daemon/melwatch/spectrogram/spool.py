@@ -39,6 +39,15 @@ def write_spool(file: Path, values: NDArray[np.floating], sound: Sound) -> Made:
     return made
 
 
+def receive_spool(file: Path, content: bytes, numbers_bytes: int, made: Made) -> bool:
+    """Put what `write_spool` wrote elsewhere into the spool; False where it is not what was made."""
+    if xxhash.xxh3_128(memoryview(content)[:numbers_bytes]).hexdigest() != made.checksum:
+        return False
+    with replacing(file, durable=False) as out:
+        out.write(content)
+    return True
+
+
 def read_facts(file: Path, numbers_bytes: int) -> Made | None:
     """Return what lies behind the numbers of a spool file, or None if there is no such file, or half of one."""
     try:

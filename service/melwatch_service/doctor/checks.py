@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from melwatch.errors import MelwatchError
-from melwatch_service.doctor import known, library, machine, places, service, settings, software, songs, space
+from melwatch_service.doctor import cluster, known, library, machine, places, service, settings, software, songs, space
 from melwatch_service.doctor.case import LateError, within
 from melwatch_service.doctor.finding import NotCheckedError, NotConfiguredError, problem, unchecked
 
@@ -44,6 +44,7 @@ CHECKS: Sequence[Check] = (
     ("space.disks", space.look_at_disks, _LONG_S),
     ("space.memory", space.look_at_memory, _QUICK_S),
     ("service.registered", service.look_at_service, _QUICK_S),
+    ("cluster.scheduler", cluster.look_at_cluster, _QUICK_S),
     ("songs.workers", songs.look_at_songs, _LONG_S),
 )
 
@@ -56,6 +57,7 @@ SUBJECTS = {
     "state": "State",
     "space": "Space",
     "service": "Service",
+    "cluster": "Cluster",
     "songs": "Songs",
 }
 
