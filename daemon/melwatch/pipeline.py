@@ -15,7 +15,6 @@ from melwatch.library.part import EVERYTHING
 from melwatch.look import look
 from melwatch.manifest import recipes, tracks, versions
 from melwatch.recover import clean_spool, no_dataset, note_caught_up, recover
-from melwatch.showing import show
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -195,12 +194,11 @@ class Pipeline:
         taken, published = self._publish(
             intake, seen, taken, now, may_publish, is_damaged=is_damaged, may_begin=may_begin
         )
-        if not published.published:
+        if not published.is_published:
             overhead_s += time.monotonic() - took_in_s
-        show(self.db, published.records, published.composition)
         tracks.replace_left_out(self.db, [(entry.path, entry.reason) for entry in seen.seen.left_out])
         return Passed(
-            report=report.of_pass(seen.seen, taken, published),
+            report=report.of_pass(self.db, seen.seen, taken, published),
             root=seen.root,
             overhead_s=overhead_s,
             look_again_in_s=taken.look_again_in_s,

@@ -6,6 +6,7 @@ its end brings all in step.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -80,6 +81,12 @@ def note_outcome(db: sqlite3.Connection, audio_id: str, fate: str) -> None:
         "UPDATE shown SET fate = ? WHERE +fate = ? AND path IN (SELECT path FROM track WHERE audio_id = ?)",
         (fate, PENDING, audio_id),
     )
+
+
+def fates_of(db: sqlite3.Connection, paths: Iterable[RelPath]) -> Counter[str]:
+    """Count some tracks by what became of them."""
+    rows = (db.execute("SELECT fate FROM shown WHERE path = ?", (path,)).fetchone() for path in paths)
+    return Counter(row["fate"] for row in rows if row is not None)
 
 
 def counts(db: sqlite3.Connection) -> list[tuple[str, str, str | None, int]]:

@@ -187,6 +187,11 @@ def songs_by_path(db: sqlite3.Connection) -> dict[RelPath, AudioId | None]:
     return {RelPath(row["path"]): row["audio_id"] for row in db.execute("SELECT path, audio_id FROM track")}
 
 
+def count_on_record(db: sqlite3.Connection, songs: Iterable[AudioId]) -> int:
+    """Return how many of these songs the library holds."""
+    return sum(db.execute("SELECT 1 FROM track WHERE audio_id = ?", (song,)).fetchone() is not None for song in songs)
+
+
 def ready_audio(db: sqlite3.Connection, recipe: RecipeId) -> set[AudioId]:
     """Return the songs that need no more work: made, or known to fail."""
     rows = db.execute(
