@@ -121,9 +121,7 @@ def _as_before(shop: Workshop, db: Connection, leave: Leave) -> Publication | No
     told = composed.last(db, _mark(shop, db))
     if told is None or (told["due"] is not None and leave.may_write):
         return None
-    return Publication(
-        summary=Summary.from_json(told["summary"]), version=versions.newest_version(db), due=told["due"]
-    )
+    return Publication(summary=Summary.from_json(told["summary"]), version=versions.newest_version(db), due=told["due"])
 
 
 def _mark(shop: Workshop, db: Connection) -> str:
@@ -155,7 +153,7 @@ def _publish(
     if composition.tracks:
         remember(db, composition, now)
         edition = _edition(shop, db, composition, current, now)
-        version = _version_record(edition)
+        version = _version_record(edition, fingerprint.prints(edition))
         if current is None or version.content != current.content or leave.is_forced:
             found = replace(found, due=version.content)
         if found.due is not None and leave.may_write:
@@ -258,11 +256,11 @@ def _with_starts(shop: Workshop, shown: tuple[DatasetTrack, ...]) -> tuple[Datas
     return tuple(replace(track, starts_s=shop.recipe.starts_s(track.sound.duration_s)) for track in shown)
 
 
-def _version_record(edition: Edition) -> VersionRecord:
+def _version_record(edition: Edition, prints: fingerprint.Prints) -> VersionRecord:
     return VersionRecord(
         number=edition.number,
-        fingerprint=fingerprint.fingerprint(edition),
-        content=fingerprint.content_digest(edition),
+        fingerprint=prints.rows,
+        content=prints.content,
         recipe=edition.recipe,
         tracks=len(edition.tracks),
         complete=edition.pending == 0,

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from melwatch.dataset import arrow, layout, soundness, tables
-from melwatch.dataset.fingerprint import tracks_of
 from melwatch.dataset.packing import Segment, pack
 from melwatch.edition import Place, ShardFacts, Split
 from melwatch.errors import SpectrogramLostError, StoreError
@@ -24,7 +23,8 @@ if TYPE_CHECKING:
 WRITERS = 3
 """Some copy while others wait for the disk."""
 
-Key: TypeAlias = tuple[str, str, int, str]
+Key: TypeAlias = int
+"""Which of an edition's tracks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +46,12 @@ class Shard:
         for track in self.tracks:
             yield Place(audio_id=track.audio_id, shard=self.facts.path, first_row=row)
             row += track.windows
+
+    def new_places(self) -> Iterator[Place]:
+        """Yield where those tracks begin that were somewhere else before."""
+        for track, place in zip(self.tracks, self.places(), strict=True):
+            if (track.shard, track.first_row) != (place.shard, place.first_row):
+                yield place
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,25 +92,29 @@ def write_shards(folder: DatasetFolder, edition: Edition) -> list[Shard]:
 def _jobs(folder: DatasetFolder, edition: Edition) -> Iterator[_Job]:
     existing = _existing(folder, edition)
     for split in Split:
-        tracks = {_key(track): track for track in tracks_of(edition.tracks, split)}
+        keys = [key for key, track in enumerate(edition.tracks) if track.split is split]
+        keys.sort(key=lambda key: edition.tracks[key].ordinal)
         # An empty split is one shard without rows: `load_from_disk` needs a file.
-        for segment in pack(existing[split], list(tracks)) or [Segment(())]:
-            yield _Job(split, segment, tuple(tracks[key] for key in segment.keys))
-
-
-def _key(track: DatasetTrack) -> Key:
-    return track.shown_path, track.audio_id, track.label, track.checksum
+        for segment in pack(existing[split], keys) or [Segment(())]:
+            yield _Job(split, segment, tuple(edition.tracks[key] for key in segment.keys))
 
 
 def _existing(folder: DatasetFolder, edition: Edition) -> dict[Split, dict[str, list[Key]]]:
-    """Return what the shards hold of the newest version whose rows have this edition's form."""
+    """Return what the shards hold of the newest version whose rows have this edition's form.
+
+    A row that the edition does not have as it is there stands as a key of its own.
+    """
     existing: dict[Split, dict[str, list[Key]]] = {split: {} for split in Split}
     number = _alike(folder, edition)
     if number is None:
         return existing
-    for row in tables.read_tracks(folder.version(number) / layout.TRACKS):
-        key = (row["path"], row["audio_id"], row["label"], row["checksum"])
-        existing[Split(row["split"])].setdefault(f"{row['split']}/{row['shard']}", []).append(key)
+    at = {track.shown_path: key for key, track in enumerate(edition.tracks)}
+    rows = tables.read_places(folder.version(number) / layout.TRACKS)
+    for other, (split, shard, path, audio_id, label, checksum) in enumerate(rows, start=1):
+        key = at.get(path)
+        track = edition.tracks[key] if key is not None else None
+        is_so = track is not None and (track.audio_id, track.label, track.checksum) == (audio_id, label, checksum)
+        existing[Split(split)].setdefault(f"{split}/{shard}", []).append(key if is_so and key is not None else -other)
     return {
         split: {path: keys for path, keys in shards.items() if path in edition.sound_shards}
         for split, shards in existing.items()

@@ -44,4 +44,4 @@ CREATE TRIGGER epoch_removed AFTER DELETE ON epoch BEGIN UPDATE composed SET cha
 -- The text to search goes with the tags: it is worked out again where these changed, and only there.
 CREATE TRIGGER track_retagged AFTER UPDATE OF title, artist, album ON track
 WHEN (OLD.title, OLD.artist, OLD.album) IS NOT (NEW.title, NEW.artist, NEW.album)
-BEGIN UPDATE shown SET search = '' WHERE path = NEW.path; END;
+BEGIN UPDATE shown SET search = '' WHERE path = NEW.path AND fate NOT IN ('pending', 'extracted'); END;
