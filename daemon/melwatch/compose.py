@@ -172,9 +172,9 @@ def _place(
 def _stirred(
     songs_of: Mapping[str, Sequence[AudioId]], splits: Mapping[AudioId, Split]
 ) -> dict[str, Sequence[AudioId]]:
-    """Leave out genres all of whose songs have their split, with some in each, and those that share no song with others.
+    """Return the genres with a song without a split, or a split without a song, and those that share songs with them.
 
-    Where songs go each its own way, nothing is decided of these, and nothing by them.
+    Where songs go each its own way nothing is decided of the others, and nothing by them.
     """
     waiting = {
         genre for genre, songs in songs_of.items()

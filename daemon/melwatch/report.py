@@ -97,7 +97,7 @@ def of_pass(db: Connection, seen: Scan, taken: Taken, publication: Publication) 
     balance += Counter(
         entry.reason for entry in seen.left_out if not entry.path.endswith(b"/") and entry.path not in unverified
     )
-    found = len(seen.seen) + len(unverified) + (balance.total() - fates.total())
+    found = seen.tracks + len(unverified) + (balance.total() - fates.total())
     if found != balance.total():
         log.error("The balance does not add up: %d files found, %d accounted for", found, balance.total())
     return PassReport(

@@ -87,7 +87,7 @@ class Rules:
             return Reason.EXCLUDED
         if name.startswith("."):
             return Reason.HIDDEN
-        if self.ignored.match_file(display(path) + "/"):
+        if self.ignored.patterns and self.ignored.match_file(display(path) + "/"):
             return Reason.IGNORED
         return None
 
@@ -108,6 +108,8 @@ class Rules:
         """Why this file is not a track, if so, judged by its name alone."""
         name = display(path.rsplit(b"/", 1)[-1])
         lowered = name.lower()
+        if lowered.endswith(self.extensions) and b"/" in path and not (name.startswith(".") or self.ignored.patterns):
+            return None  # as nearly all are
         if name.startswith("."):
             return Reason.HIDDEN if lowered.endswith(AUDIO_EXTENSIONS) else Reason.NOT_AUDIO
         if lowered.endswith(PARTIAL_EXTENSIONS):
