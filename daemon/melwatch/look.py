@@ -74,7 +74,7 @@ def look(shop: Workshop, db: Connection, part: Part = EVERYTHING, awaited: Colle
 def look_anew(shop: Workshop, db: Connection, first: Look) -> Look:
     """Return what a look would have found had all been on record that is now, without going through the library."""
     recipe, is_past = shop.recipe.id, shop.recipe.is_past
-    told = {file.path for file in (*first.known, *first.seen.seen)}
+    told = {file.path for file in first.known} | {file.path for file in first.seen.seen}
     undone = stamps.unfinished(db, recipe, is_past=is_past)
     known = [
         file for file in stamps.iter_known(db, recipe, is_past=is_past) if file.path in told or file.path in undone
@@ -143,7 +143,8 @@ def scan_root(
     root cannot be read and nothing was ever known of it, `RootOfflineError` where it is gone or not the library that
     we know.
     """
-    left, seen = [], Scan()
+    left: list[KnownFile] = []
+    seen = Scan()
     found, error = read_root(shop.root)
     if error is None:
         try:

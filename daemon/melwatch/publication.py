@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from melwatch import system
 from melwatch.child import run_in_child
+from melwatch.clearing import collect
 from melwatch.compose import compose
 from melwatch.dataset import fingerprint
-from melwatch.dataset.collect import Collected, find_garbage, remove_garbage
 from melwatch.edition import Edition, Epoch
 from melwatch.errors import DegradedError, SpectrogramLostError
 from melwatch.manifest import composed, epochs, ledger, recipes, tracks, versions
@@ -25,7 +25,6 @@ from melwatch.manifest.backups import back_up_daily
 from melwatch.manifest.database import open_manifest
 from melwatch.manifest.versions import VersionRecord
 from melwatch.names import display
-from melwatch.recover import clean_spool
 from melwatch.renaming import follow_config
 from melwatch.showing import show
 from melwatch.spectrogram.spool import spool_file
@@ -40,6 +39,8 @@ if TYPE_CHECKING:
     from sqlite3 import Connection
 
     from melwatch.compose import Composition
+    from melwatch.dataset.collect import Collected
+    from melwatch.dataset.fingerprint import Prints
     from melwatch.dataset.splits import Move
     from melwatch.edition import DatasetTrack, Published
     from melwatch.track import TrackRecord
@@ -141,7 +142,11 @@ def _publish_in_child(shop: Workshop, now: datetime, leave: Leave) -> Publicatio
 
 
 def _publish(
-    shop: Workshop, db: Connection, now: datetime, leave: Leave, write: Callable[[Workshop, Edition, Leave], Published]
+    shop: Workshop,
+    db: Connection,
+    now: datetime,
+    leave: Leave,
+    write: Callable[[Workshop, Edition, Prints, Leave], Published],
 ) -> Publication:
     """Compose a version, have it written if that is due, and note what came of it."""
     records = list(tracks.track_records(db, shop.recipe.id))
@@ -153,12 +158,13 @@ def _publish(
     if composition.tracks:
         remember(db, composition, now)
         edition = _edition(shop, db, composition, current, now)
-        version = _version_record(edition, fingerprint.prints(edition))
+        digests = fingerprint.prints(edition)
+        version = _version_record(edition, digests)
         if current is None or version.content != current.content or leave.is_forced:
             found = replace(found, due=version.content)
         if found.due is not None and leave.may_write:
             try:
-                published = write(shop, edition, leave)
+                published = write(shop, edition, digests, leave)
             except SpectrogramLostError as lost:
                 return replace(found, due=None, lost=lost)
             versions.record_published(db, version, published)
@@ -169,7 +175,7 @@ def _publish(
                 is_published=True,
                 bytes_written=published.bytes_written,
                 due=None,
-                collected=collect(shop, db, now),
+                collected=collect(shop, db, now, is_patient=True),
             )
     show(db, records, composition)
     composed.note(db, _mark(shop, db), {"summary": found.summary.to_json(), "due": found.due})
@@ -185,32 +191,6 @@ def compose_version(shop: Workshop, db: Connection, records: list[TrackRecord]) 
         shown=shop.shown_path,
         spooled=lambda song: str(spool_file(shop.state.spool, song, shop.recipe.id)),
     )
-
-
-def collect(shop: Workshop, db: Connection, now: datetime) -> Collected:
-    """Remove versions past their time, the shards that only they used, and strays in the spool.
-
-    Where the dataset is gone as a whole, as with its disk, it is not taken for one without versions.
-    """
-    settings = shop.config.dataset
-    wanted = {shop.recipe.id, recipes.accepted(db) or "", *(version.recipe for version in versions.all_versions(db))}
-    recipes.forget_spooled(db, wanted)
-    clean_spool(db, shop.state.spool)
-    current = versions.newest_version(db)
-    needed = {shop.recipe.id, recipes.accepted(db) or "", current.recipe if current else ""}
-    garbage = find_garbage(
-        shop.folder,
-        keep_versions=settings.keep_versions,
-        keep_hours=settings.keep_hours,
-        needed=versions.needed_shards(db, needed),
-        on_record={version.number for version in versions.all_versions(db)},
-        now=now,
-    )
-    if current is not None and not shop.folder.library.exists():
-        return Collected()
-    tracks.forget_shards(db, garbage.shards)
-    versions.forget_versions(db, garbage.kept_versions)
-    return remove_garbage(shop.folder, garbage)
 
 
 def _edition(
@@ -256,11 +236,11 @@ def _with_starts(shop: Workshop, shown: tuple[DatasetTrack, ...]) -> tuple[Datas
     return tuple(replace(track, starts_s=shop.recipe.starts_s(track.sound.duration_s)) for track in shown)
 
 
-def _version_record(edition: Edition, prints: fingerprint.Prints) -> VersionRecord:
+def _version_record(edition: Edition, digests: Prints) -> VersionRecord:
     return VersionRecord(
         number=edition.number,
-        fingerprint=prints.rows,
-        content=prints.content,
+        fingerprint=digests.rows,
+        content=digests.content,
         recipe=edition.recipe,
         tracks=len(edition.tracks),
         complete=edition.pending == 0,
@@ -269,14 +249,16 @@ def _version_record(edition: Edition, prints: fingerprint.Prints) -> VersionReco
     )
 
 
-def _write(shop: Workshop, edition: Edition, leave: Leave) -> Published:
+def _write(shop: Workshop, edition: Edition, digests: Prints, leave: Leave) -> Published:
     """Have a version written by a process of its own."""
-    return _explained(shop, lambda: run_in_child(_write_in_child, shop.folder.path, edition, may_begin=leave.may_begin))
+    given = (shop.folder.path, edition, digests)
+    return _explained(shop, lambda: run_in_child(_write_in_child, *given, may_begin=leave.may_begin))
 
 
-def _write_here(shop: Workshop, edition: Edition, leave: Leave) -> Published:
+def _write_here(shop: Workshop, edition: Edition, digests: Prints, leave: Leave) -> Published:
     """Write a version in this process, which is one of its own already."""
-    return _explained(shop, lambda: _write_in_child(shop.folder.path, edition, may_begin=leave.may_begin))
+    given = (shop.folder.path, edition, digests)
+    return _explained(shop, lambda: _write_in_child(*given, may_begin=leave.may_begin))
 
 
 def _explained(shop: Workshop, write: Callable[[], Published]) -> Published:
@@ -290,7 +272,7 @@ def _explained(shop: Workshop, write: Callable[[], Published]) -> Published:
         raise DegradedError(what, "The last version stays current.") from error
 
 
-def _write_in_child(path: Path, edition: Edition, *, may_begin: bool) -> Published:
+def _write_in_child(path: Path, edition: Edition, digests: Prints, *, may_begin: bool) -> Published:
     from melwatch.dataset.publish import publish as write
 
-    return write(path, edition, may_begin=may_begin)
+    return write(path, edition, digests, may_begin=may_begin)

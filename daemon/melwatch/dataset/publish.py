@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from melwatch.track import AudioId
 
 
-def publish(path: Path, edition: Edition, *, may_begin: bool = True) -> Published:
-    """Write an edition as a new version, check it, and make it the current one.
+def publish(path: Path, edition: Edition, digests: Prints | None = None, *, may_begin: bool = True) -> Published:
+    """Write an edition, whose digests may be known already, as a new version, check it, and make it the current one.
 
     Without `may_begin` the dataset must be there: where its disk is gone nothing is begun in its place.
     Raises `StoreError` where the result is not what the edition says, and `DegradedError` where the
@@ -47,7 +47,7 @@ def publish(path: Path, edition: Edition, *, may_begin: bool = True) -> Publishe
         make_folder(folder.library / split, parents=False)
     shards = write_shards(folder, edition)
     written = sum(shard.facts.bytes for shard in shards if shard.is_new)
-    digests = prints(edition)
+    digests = digests or prints(edition)
     written += _write_version(folder, edition, shards, digests)
     _check(folder, edition, shards)
     written += _seal_version(folder, edition, digests)

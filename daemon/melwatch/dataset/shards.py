@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from melwatch.dataset import arrow, layout, soundness, tables
-from melwatch.dataset.packing import Segment, pack
+from melwatch.dataset.packing import Segment, pack, shard_target
 from melwatch.edition import Place, ShardFacts, Split
 from melwatch.errors import SpectrogramLostError, StoreError
 
@@ -95,7 +95,7 @@ def _jobs(folder: DatasetFolder, edition: Edition) -> Iterator[_Job]:
         keys = [key for key, track in enumerate(edition.tracks) if track.split is split]
         keys.sort(key=lambda key: edition.tracks[key].ordinal)
         # An empty split is one shard without rows: `load_from_disk` needs a file.
-        for segment in pack(existing[split], keys) or [Segment(())]:
+        for segment in pack(existing[split], keys, shard_target(len(keys)), is_thrifty=True) or [Segment(())]:
             yield _Job(split, segment, tuple(edition.tracks[key] for key in segment.keys))
 
 

@@ -87,7 +87,7 @@ class Rules:
             return Reason.EXCLUDED
         if name.startswith("."):
             return Reason.HIDDEN
-        if self.ignored.patterns and self.ignored.match_file(display(path) + "/"):
+        if self.is_ignored(display(path) + "/"):
             return Reason.IGNORED
         return None
 
@@ -108,8 +108,6 @@ class Rules:
         """Why this file is not a track, if so, judged by its name alone."""
         name = display(path.rsplit(b"/", 1)[-1])
         lowered = name.lower()
-        if lowered.endswith(self.extensions) and b"/" in path and not (name.startswith(".") or self.ignored.patterns):
-            return None  # as nearly all are
         if name.startswith("."):
             return Reason.HIDDEN if lowered.endswith(AUDIO_EXTENSIONS) else Reason.NOT_AUDIO
         if lowered.endswith(PARTIAL_EXTENSIONS):
@@ -118,6 +116,8 @@ class Rules:
             return Reason.EXTENSION if lowered.endswith(AUDIO_EXTENSIONS) else Reason.NOT_AUDIO
         if b"/" not in path:
             return Reason.IN_ROOT
-        if self.ignored.match_file(display(path)):
-            return Reason.IGNORED
-        return None
+        return Reason.IGNORED if self.is_ignored(display(path)) else None
+
+    def is_ignored(self, path: str) -> bool:
+        """Whether a pattern matches; most libraries have none, and going through a scan with them takes time."""
+        return bool(self.ignored.patterns) and self.ignored.match_file(path)

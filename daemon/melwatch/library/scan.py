@@ -95,8 +95,9 @@ def scan(
 ) -> Scan:
     """Walk the root, or a part of it, and sort every file into tracks, left-out audio files and others.
 
-    `is_known` is asked of each track, in path order, whether it need not be told of. Folders reached through links are followed unless that leads in a circle. Raises `OSError` only
-    where the root itself cannot be listed, and `LinkMetError` where a part cannot be seen for itself.
+    `is_known` is asked of each track, in path order, whether it need not be told of. Folders reached
+    through links are followed unless that leads in a circle. Raises `OSError` only where the root itself
+    cannot be listed, and `LinkMetError` where a part cannot be seen for itself.
     """
     walk = _Walk(root, rules, part, is_known)
     waiting: list[_Folder | _Entry] = [*reversed(walk.list_root())]
@@ -110,9 +111,7 @@ def scan(
 
 
 class _Walk:
-    def __init__(
-        self, root: bytes, rules: Rules, part: Part, is_known: Callable[[RelPath, FileStamp], bool]
-    ) -> None:
+    def __init__(self, root: bytes, rules: Rules, part: Part, is_known: Callable[[RelPath, FileStamp], bool]) -> None:
         self.root = filesystem.openable(root)
         self.rules = rules
         self.part = part

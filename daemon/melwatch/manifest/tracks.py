@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from melwatch.track import FileStamp, Identity, KnownFile, Made, RecipeId, SeenFile
 
 
-
-
 def known_files(db: sqlite3.Connection, recipe: RecipeId, *, is_past: bool = False) -> list[KnownFile]:
     """Return every track on record, in path order, with whether its work is done."""
     return list(iter_known(db, recipe, is_past=is_past))
