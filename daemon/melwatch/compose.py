@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from melwatch.dataset.groups import GroupBy, Member, make_groups
@@ -158,15 +159,13 @@ def _place(
         split = remembered.adopted.get(record.path)
         if split is not None and record.audio_id is not None:
             adopted[record.audio_id] = most_held_out({split, adopted.get(record.audio_id, split)})
-    return place(
-        songs_of if groups else _stirred(songs_of, remembered.splits),
-        remembered.splits,
-        terms.shares,
-        {record.audio_id: record.replaced for record in records if record.audio_id and record.replaced},
-        groups=groups,
-        adopted=adopted,
-        seed=terms.seed,
-    )
+    replaced = {record.audio_id: record.replaced for record in records if record.audio_id and record.replaced}
+    splits = remembered.splits
+    if not groups:
+        songs_of = _stirred(songs_of, splits)
+        concerned = chain(replaced.values(), *songs_of.values())
+        splits = {song: splits[song] for song in concerned if song in splits}
+    return place(songs_of, splits, terms.shares, replaced, groups=groups, adopted=adopted, seed=terms.seed)
 
 
 def _stirred(

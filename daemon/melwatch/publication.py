@@ -188,7 +188,7 @@ def compose_version(shop: Workshop, db: Connection, records: list[TrackRecord]) 
         records,
         remembered(db),
         terms_of(shop, db),
-        shown=shop.shown_path,
+        shown=shop.shown_paths(),
         spooled=lambda song: str(spool_file(shop.state.spool, song, shop.recipe.id)),
     )
 
