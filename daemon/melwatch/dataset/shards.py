@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from melwatch.dataset.layout import DatasetFolder
     from melwatch.edition import DatasetTrack, Edition
 
+BATCH_BYTES = 16 << 20
+"""How large a record batch becomes, unless a track alone is larger; each writer holds one in memory."""
+
 WRITERS = 3
 """Some copy while others wait for the disk."""
 
@@ -137,14 +140,19 @@ def _batches(
     folder: DatasetFolder, edition: Edition, tracks: Sequence[DatasetTrack], schema: pa.Schema
 ) -> Iterator[pa.RecordBatch]:
     readers: dict[str, arrow.ShardReader] = {}
-    lost = []
-    for track in tracks:
+    lost: list[str] = []
+    gathered: list[memoryview] = []
+    first = 0
+    for number, track in enumerate(tracks, start=1):
         size = edition.form.bytes_of(track.windows)
         block = _block(folder, track, readers)[:size]
         if len(block) != size or arrow.checksum(block) != track.checksum:
             lost.append(track.audio_id)
         elif not lost:
-            yield arrow.track_batch(block, track, edition.form, schema)
+            gathered.append(block)
+            if number == len(tracks) or sum(map(len, gathered)) + size > BATCH_BYTES:
+                yield arrow.batch_of(gathered, tracks[first:number], edition.form, schema)
+                gathered, first = [], number
     if lost:
         raise SpectrogramLostError(lost)
 
@@ -156,6 +164,6 @@ def _block(folder: DatasetFolder, track: DatasetTrack, readers: dict[str, arrow.
             return arrow.map_file(Path(track.source or ""))
         if track.shard not in readers:
             readers[track.shard] = arrow.ShardReader(folder.shard(track.shard))
-        return readers[track.shard].block(track.first_row or 0)
+        return readers[track.shard].block(track.first_row or 0, track.windows)
     except (OSError, StoreError):
         return memoryview(b"")
