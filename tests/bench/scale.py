@@ -117,7 +117,10 @@ def memory(folder: Path, sizes: Sequence[int]) -> None:
         rig = published(folder / f"lib{size}", size)
         add_song(rig)
         process = subprocess.Popen(
-            rig.command("sync"), env={**os.environ, **rig.environment}, stdout=subprocess.DEVNULL
+            rig.command("sync"),
+            env={**os.environ, **rig.environment},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         peaks: dict[int, tuple[float, float]] = {}
         watch = threading.Thread(target=_watch, args=(process, peaks))
@@ -134,7 +137,7 @@ def _watch(process: subprocess.Popen[bytes], peaks: dict[int, tuple[float, float
     while process.poll() is None:
         found = [process.pid]
         for pid in found:
-            with suppress(OSError, ValueError):
+            with suppress(OSError, ValueError, KeyError):  # it has ended
                 for task in Path(f"/proc/{pid}/task").iterdir():
                     found += map(int, (task / "children").read_text(encoding="ascii").split())
                 lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
