@@ -77,9 +77,9 @@ def one_song(folder: Path, sizes: Sequence[int], rounds: int) -> None:
     for size, (seconds, wall_s, cpu_s, written) in middle.items():
         print(f"| {size:,} | {seconds:.2f} | {wall_s:.2f} | {cpu_s:.2f} | {written:.1f} |")
     first, last = middle[sizes[0]], middle[sizes[-1]]
-    print(
-        f"\n{sizes[-1]:,} / {sizes[0]:,}: pass {last[0] / first[0]:.2f}, CPU time {last[2] / first[2]:.2f}, written {last[3] / first[3]:.2f}"
-    )
+    ratios = [much / little for much, little in zip(last, first, strict=True)]
+    of_what = f"{sizes[-1]:,} / {sizes[0]:,}"
+    print(f"\n{of_what}: pass {ratios[0]:.2f}, CPU time {ratios[2]:.2f}, written {ratios[3]:.2f}")
 
 
 def walk(root: Path) -> int:
