@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from melwatch.dataset.arrow import checksum
+from melwatch.dataset.arrow import ShardReader, checksum
 from melwatch.dataset.layout import DatasetFolder
 from melwatch.dataset.publish import publish
 from melwatch.edition import DatasetTrack, Edition, Split
@@ -113,6 +113,15 @@ class Press:
             first_row=None,
             starts_s=(0.0, 10.0),
         )
+
+
+def numbers_at(shard: Path, first_row: int, rows: int = WINDOWS) -> bytes:
+    """Return spectrograms from a shard, read where melwatch reads them."""
+    return _publisher().submit(_read, shard, first_row, rows).result()
+
+
+def _read(shard: Path, first_row: int, rows: int) -> bytes:
+    return bytes(ShardReader(shard).block(first_row, rows))
 
 
 @cache

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from melwatch.workshop import Workshop
 
 LARGE_TRACKS = 10_000
-"""From so many tracks on a pass is done apart: it holds some 4 kB a track."""
+"""From so many tracks on a pass is done apart: it holds some 0.4 kB a track, and more where much is new or gone."""
 
 _LISTEN_S = 0.2
 

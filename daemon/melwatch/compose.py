@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from melwatch.dataset.groups import GroupBy, Member, make_groups
 from melwatch.dataset.labels import assign_classes
 from melwatch.dataset.splits import Policy, most_held_out, place, reshuffle
-from melwatch.edition import DatasetTrack
+from melwatch.edition import DatasetTrack, Split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from melwatch.dataset.groups import Group
     from melwatch.dataset.splits import Placement
-    from melwatch.edition import Split
     from melwatch.names import GenreNames
     from melwatch.track import AudioId, RelPath, TrackRecord
 
@@ -112,7 +112,7 @@ def compose(
         for song, record in group:
             fates[record.path] = IN_DATASET
             tracks.append(_shown_track(record, song, name, labels[name], splits[song], shown, spooled))
-    group_of = {song: number for number, group in enumerate(groups) for song in group.songs}
+    group_of: dict[AudioId, object] = {song: number for number, group in enumerate(groups) for song in group.songs}
     return Composition(
         terms=terms,
         tracks=tuple(sorted(tracks, key=lambda track: track.ordinal)),
@@ -121,7 +121,7 @@ def compose(
         fates=fates,
         genres={name: len(songs) for name, songs in sorted(eligible.items())},
         waiting={name: len(songs) for name, songs in sorted(genres.items()) if name not in eligible},
-        groups={name: len({group_of[song] for song in songs}) for name, songs in sorted(songs_of.items())},
+        groups={name: len({group_of.get(song, song) for song in songs}) for name, songs in sorted(songs_of.items())},
         across_genres=sum(
             homes > 1 for homes in Counter(s for songs in songs_of.values() for s in set(songs)).values()
         ),
@@ -129,7 +129,12 @@ def compose(
 
 
 def _groups(records: Sequence[TrackRecord], by: GroupBy) -> list[Group]:
-    """Group all songs on record, shown or not: an artist who is known from elsewhere is no other."""
+    """Group all songs on record, shown or not: an artist who is known from elsewhere is no other.
+
+    Where each song is a group of its own there are none to tell.
+    """
+    if by is GroupBy.TRACK:
+        return []
     return make_groups(
         (
             Member(audio_id=record.audio_id, path=record.path, tags=record.tags)
@@ -154,15 +159,33 @@ def _place(
         split = remembered.adopted.get(record.path)
         if split is not None and record.audio_id is not None:
             adopted[record.audio_id] = most_held_out({split, adopted.get(record.audio_id, split)})
-    return place(
-        songs_of,
-        remembered.splits,
-        terms.shares,
-        {record.audio_id: record.replaced for record in records if record.audio_id and record.replaced},
-        groups=groups,
-        adopted=adopted,
-        seed=terms.seed,
-    )
+    replaced = {record.audio_id: record.replaced for record in records if record.audio_id and record.replaced}
+    splits = remembered.splits
+    if not groups:
+        songs_of = _stirred(songs_of, splits)
+        concerned = chain(replaced.values(), *songs_of.values())
+        splits = {song: splits[song] for song in concerned if song in splits}
+    return place(songs_of, splits, terms.shares, replaced, groups=groups, adopted=adopted, seed=terms.seed)
+
+
+def _stirred(
+    songs_of: Mapping[str, Sequence[AudioId]], splits: Mapping[AudioId, Split]
+) -> dict[str, Sequence[AudioId]]:
+    """Return the genres with a song without a split, or a split without a song, and those that share songs with them.
+
+    Where songs go each its own way nothing is decided of the others, and nothing by them.
+    """
+    waiting = {
+        genre for genre, songs in songs_of.items()
+        if any(song not in splits for song in songs) or len({splits[song] for song in songs}) < len(Split)
+    }  # fmt: skip
+    while waiting:
+        songs = {song for genre in waiting for song in songs_of[genre]}
+        joined = {genre for genre, own in songs_of.items() if genre not in waiting and not songs.isdisjoint(own)}
+        if not joined:
+            break
+        waiting |= joined
+    return {genre: songs for genre, songs in songs_of.items() if genre in waiting}
 
 
 def _sort_out(

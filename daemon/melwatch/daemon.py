@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from melwatch import mounts, publication, system
+from melwatch import clearing, mounts, system
 from melwatch.agenda import Agenda
 from melwatch.apart import LARGE_TRACKS, run_pass_apart
 from melwatch.assemble import open_for_work
@@ -145,7 +145,7 @@ def _run_task(shop: Workshop, task: Task, now: datetime) -> None:
     """Housekeeping between passes."""
     with _degrading(), open_manifest(shop.state.path) as db:
         if task is Task.GC:
-            collected = publication.collect(shop, db, now)
+            collected = clearing.collect(shop, db, now)
             log.info("Collected %d files, %.1f MB", collected.files, collected.bytes / 1e6)
         elif task is Task.VERIFY:
             for finding in (*verify(shop), *verify_data(shop, db, Unwatched())):

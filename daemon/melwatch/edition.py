@@ -143,7 +143,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """What a publish left on disk: every shard and place of the version, and the bytes it wrote."""
+    """What a publish left on disk: every shard of the version, the places that are new, and the bytes it wrote."""
 
     shards: tuple[ShardFacts, ...]
     places: tuple[Place, ...]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from melwatch import filesystem
@@ -73,6 +73,7 @@ class Intake:
     def take(self, look: Look, now: datetime) -> Taken:
         """Put on record what is new, extract what stands still, and forget what is gone for good."""
         plan = make_plan(look.known, look.seen.seen, look.seen.unverified)
+        plan = replace(plan, unchanged=plan.unchanged + look.seen.as_known)
         tracks.add_tracks(self.db, plan.added)
         taken = Taken(plan=plan, tally=Tally())
         settled = self._settled(look, taken)
@@ -164,7 +165,7 @@ class Intake:
     def _forget(self, taken: Taken, undecided: frozenset[RelPath]) -> None:
         """Take what has vanished off the record, unless that needs a person or may yet turn out to be a move."""
         vanished = frozenset(taken.plan.vanished) - undecided
-        songs = tracks.songs_by_path(self.db)
+        songs = tracks.songs_by_path(self.db) if vanished else {}
         alive = {song for path, song in songs.items() if path not in vanished}
         removed = frozenset(path for path in vanished if songs.get(path) is None or songs[path] not in alive)
         kept = self._may_come_back(removed, taken)

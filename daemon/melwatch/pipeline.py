@@ -12,10 +12,9 @@ from melwatch import publication, renewal, report
 from melwatch.errors import DegradedError
 from melwatch.intake import Intake
 from melwatch.library.part import EVERYTHING
-from melwatch.look import look
+from melwatch.look import look, look_anew
 from melwatch.manifest import recipes, tracks, versions
 from melwatch.recover import clean_spool, no_dataset, note_caught_up, recover
-from melwatch.showing import show
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -178,7 +177,7 @@ class Pipeline:
         """Bring manifest and dataset in step by the recipe of one workshop."""
         started_s = time.monotonic()
         seen = look(shop, self.db, part, self.patience.awaited if self.patience is not None else ())
-        if self.most_tracks is not None and len(seen.seen.seen) > self.most_tracks:
+        if self.most_tracks is not None and seen.seen.tracks > self.most_tracks:
             raise TooLargeError
         overhead_s = time.monotonic() - started_s
         lost_before = self.patience.out_of_sight if self.patience is not None else frozenset()
@@ -195,12 +194,11 @@ class Pipeline:
         taken, published = self._publish(
             intake, seen, taken, now, may_publish, is_damaged=is_damaged, may_begin=may_begin
         )
-        if not published.published:
+        if not published.is_published:
             overhead_s += time.monotonic() - took_in_s
-        show(self.db, published.records, published.composition)
         tracks.replace_left_out(self.db, [(entry.path, entry.reason) for entry in seen.seen.left_out])
         return Passed(
-            report=report.of_pass(seen.seen, taken, published),
+            report=report.of_pass(self.db, seen.seen, taken, published),
             root=seen.root,
             overhead_s=overhead_s,
             look_again_in_s=taken.look_again_in_s,
@@ -251,8 +249,7 @@ class Pipeline:
                 raise _about_lost(recipes.count_lost(self.db, intake.shop.recipe.id)) from lost
             log.warning("%s. %s", lost.what, lost.hint)
             clean_spool(self.db, intake.shop.state.spool)
-            known = tracks.known_files(self.db, intake.shop.recipe.id, is_past=intake.shop.recipe.is_past)
-            again = intake.take(replace(seen, known=known), now)
+            again = intake.take(look_anew(intake.shop, self.db, seen), now)
             again.tally += taken.tally
             again.renamed |= taken.renamed
             taken = again

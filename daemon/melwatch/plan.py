@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from melwatch.track import KnownFile, RelPath, SeenFile
+    from melwatch.track import FileStamp, KnownFile, RelPath, SeenFile
 
 SETTLED_AFTER_NS = 2_000_000_000
 """A file read within the coarsest clock tick of a file system (FAT: 2 s) after it changed may have
@@ -52,7 +52,7 @@ def make_plan(known: Iterable[KnownFile], seen: Iterable[SeenFile], unverified: 
             is_unknown = before.path in lost_sight and not before.read_ns
             (kept if is_under(before.path, lost_sight) and not is_unknown else vanished).append(before.path)
         elif before is not None and now is not None:
-            if not is_same(before, now):
+            if not is_as_it_was(before, now.stamp):
                 changed.append(now)
             elif not before.is_done:
                 unfinished.append(now)
@@ -68,11 +68,44 @@ def make_plan(known: Iterable[KnownFile], seen: Iterable[SeenFile], unverified: 
     )
 
 
-def is_same(before: KnownFile, now: SeenFile) -> bool:
-    """Whether a file can be taken to hold what it held when it was last read."""
-    if before.stamp != now.stamp:
+class Register:
+    """What is on record, gone through in step with a scan, so that both are held against each other as they come.
+
+    What is as it was and needs no work is only counted, and need not be compared any more; all else is `left`.
+    """
+
+    def __init__(self, known: Iterable[KnownFile]) -> None:
+        self.left: list[KnownFile] = []
+        self._known = iter(known)
+        self._next = next(self._known, None)
+
+    def is_known(self, path: RelPath, stamp: FileStamp) -> bool:
+        """Whether a file is as it was and needs no work; paths come in ascending order."""
+        while self._next is not None and self._next.path < path:
+            self.left.append(self._next)
+            self._next = next(self._known, None)
+        before = self._next
+        if before is None or before.path != path:
+            return False
+        self._next = next(self._known, None)
+        if before.is_done and is_as_it_was(before, stamp):
+            return True
+        self.left.append(before)
         return False
-    return not before.is_done or abs(before.read_ns - now.stamp.changed_ns) > SETTLED_AFTER_NS
+
+    def end(self) -> None:
+        """Take what has not been met for left."""
+        if self._next is not None:
+            self.left.append(self._next)
+            self._next = None
+        self.left.extend(self._known)
+
+
+def is_as_it_was(before: KnownFile, stamp: FileStamp) -> bool:
+    """Whether a file can be taken to hold what it held when it was last read."""
+    if before.stamp != stamp:
+        return False
+    return not before.is_done or abs(before.read_ns - stamp.changed_ns) > SETTLED_AFTER_NS
 
 
 def is_under(path: RelPath, places: Collection[RelPath]) -> bool:

@@ -1,7 +1,13 @@
-"""The stage of a pass that publishes: decide what the next version shows, and have it written."""
+"""The stage of a pass that publishes: decide what the next version shows, and have it written.
+
+Where nothing has changed of what a version is composed of, what was worked out the last time still holds.
+A large library is composed in the child process that also writes, so that its tracks never come here.
+"""
 
 from __future__ import annotations
 
+import gc
+import hashlib
 import json
 import os
 from dataclasses import dataclass, field, replace
@@ -9,41 +15,51 @@ from typing import TYPE_CHECKING, Any
 
 from melwatch import system
 from melwatch.child import run_in_child
+from melwatch.clearing import collect
 from melwatch.compose import compose
 from melwatch.dataset import fingerprint
-from melwatch.dataset.collect import Collected, find_garbage, remove_garbage
 from melwatch.edition import Edition, Epoch
 from melwatch.errors import DegradedError, SpectrogramLostError
-from melwatch.manifest import epochs, ledger, recipes, tracks, versions
+from melwatch.manifest import composed, epochs, ledger, recipes, tracks, versions
 from melwatch.manifest.backups import back_up_daily
+from melwatch.manifest.database import open_manifest
 from melwatch.manifest.versions import VersionRecord
 from melwatch.names import display
-from melwatch.recover import clean_spool
 from melwatch.renaming import follow_config
+from melwatch.showing import show
 from melwatch.spectrogram.spool import spool_file
+from melwatch.summary import Summary
 from melwatch.terms import begin_asked_epoch, remember, remembered, terms_of
+from melwatch.version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
     from pathlib import Path
     from sqlite3 import Connection
 
     from melwatch.compose import Composition
+    from melwatch.dataset.collect import Collected
+    from melwatch.dataset.fingerprint import Prints
     from melwatch.dataset.splits import Move
     from melwatch.edition import DatasetTrack, Published
     from melwatch.track import TrackRecord
     from melwatch.workshop import Workshop
 
 
+LARGE_TRACKS = 5_000
+"""From so many tracks on a version is composed in the process that writes it, too: it holds some 3 kB a track."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publication:
-    """What the publishing stage found and did; `published` is None where nothing had changed."""
+    """What the publishing stage found and did."""
 
-    records: list[TrackRecord]
-    composition: Composition
+    summary: Summary
     version: VersionRecord | None
-    published: Published | None
-    collected: Collected | None
+    is_published: bool = False
+    bytes_written: int = 0
+    collected: Collected | None = None
     due: str | None = None
     """A digest of what the dataset would show, where that differs from its current version."""
     renamed: dict[str, str] = field(default_factory=dict)
@@ -66,6 +82,15 @@ class Publication:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leave:
+    """What may be done: publish though nothing differs, write at all, make a dataset where none is."""
+
+    is_forced: bool = False
+    may_write: bool = True
+    may_begin: bool = True
+
+
 def publish(
     shop: Workshop,
     db: Connection,
@@ -81,37 +106,80 @@ def publish(
 
     Raises `DegradedError` where the disk of the dataset is full.
     """
+    leave = Leave(is_forced=is_forced, may_write=may_write, may_begin=may_begin)
     renamed, epoch = follow_config(db, shop.genres), begin_asked_epoch(shop, db, now)
+    recipes.note_recipe(db, shop.recipe.id, shop.recipe.to_json())
+    published = None if is_forced else _as_before(shop, db, leave)
+    if published is None and tracks.count(db) < LARGE_TRACKS:
+        published = _publish(shop, db, now, leave, _write)
+    elif published is None:
+        published = run_in_child(_publish_in_child, shop, now, leave)
+    return replace(published, renamed=renamed, new_epoch=epoch.name if epoch is not None else None)
+
+
+def _as_before(shop: Workshop, db: Connection, leave: Leave) -> Publication | None:
+    """Return what was found the last time, if nothing has changed since and nothing is to be written."""
+    told = composed.last(db, _mark(shop, db))
+    if told is None or (told["due"] is not None and leave.may_write):
+        return None
+    return Publication(summary=Summary.from_json(told["summary"]), version=versions.newest_version(db), due=told["due"])
+
+
+def _mark(shop: Workshop, db: Connection) -> str:
+    """Digest all that a composition, and whether it is due, depends on."""
+    current = versions.newest_version(db)
+    facts = [
+        __version__, composed.changes(db), shop.recipe.to_json(), _shaping_settings(shop), os.fsencode(shop.root).hex(),
+        sorted(shop.genres.by_folder.items()), current.content if current is not None else None,
+    ]  # fmt: skip
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def _publish_in_child(shop: Workshop, now: datetime, leave: Leave) -> Publication:
+    gc.disable()  # there is no end to going through so many tracks, and this process ends soon
+    with open_manifest(shop.state.path) as db:
+        return _publish(shop, db, now, leave, _write_here)
+
+
+def _publish(
+    shop: Workshop,
+    db: Connection,
+    now: datetime,
+    leave: Leave,
+    write: Callable[[Workshop, Edition, Prints, Leave], Published],
+) -> Publication:
+    """Compose a version, have it written if that is due, and note what came of it."""
     records = list(tracks.track_records(db, shop.recipe.id))
     composition = compose_version(shop, db, records)
-    recipes.note_recipe(db, shop.recipe.id, shop.recipe.to_json())
     current = versions.newest_version(db)
-    nothing = Publication(
-        records=records,
-        composition=composition,
-        version=current,
-        published=None,
-        collected=None,
-        renamed=renamed,
-        new_epoch=epoch.name if epoch is not None else None,
-        moves=tuple(composition.placement.moves),
+    found = Publication(
+        summary=Summary.of(records, composition), version=current, moves=tuple(composition.placement.moves)
     )
-    if not composition.tracks:
-        return nothing
-    remember(db, composition, now)
-    edition = _edition(shop, db, composition, current, now)
-    version = _version_record(edition)
-    if current is not None and version.content == current.content and not is_forced:
-        return nothing
-    if not may_write:
-        return replace(nothing, due=version.content)
-    try:
-        published = _write(shop, edition, may_begin=may_begin)
-    except SpectrogramLostError as lost:
-        return replace(nothing, lost=lost)
-    versions.record_published(db, version, published)
-    back_up_daily(db, shop.state.path, now)
-    return replace(nothing, version=version, published=published, collected=collect(shop, db, now))
+    if composition.tracks:
+        remember(db, composition, now)
+        edition = _edition(shop, db, composition, current, now)
+        digests = fingerprint.prints(edition)
+        version = _version_record(edition, digests)
+        if current is None or version.content != current.content or leave.is_forced:
+            found = replace(found, due=version.content)
+        if found.due is not None and leave.may_write:
+            try:
+                published = write(shop, edition, digests, leave)
+            except SpectrogramLostError as lost:
+                return replace(found, due=None, lost=lost)
+            versions.record_published(db, version, published)
+            back_up_daily(db, shop.state.path, now)
+            found = replace(
+                found,
+                version=version,
+                is_published=True,
+                bytes_written=published.bytes_written,
+                due=None,
+                collected=collect(shop, db, now, is_patient=True),
+            )
+    show(db, records, composition)
+    composed.note(db, _mark(shop, db), {"summary": found.summary.to_json(), "due": found.due})
+    return found
 
 
 def compose_version(shop: Workshop, db: Connection, records: list[TrackRecord]) -> Composition:
@@ -120,35 +188,9 @@ def compose_version(shop: Workshop, db: Connection, records: list[TrackRecord]) 
         records,
         remembered(db),
         terms_of(shop, db),
-        shown=shop.shown_path,
+        shown=shop.shown_paths(),
         spooled=lambda song: str(spool_file(shop.state.spool, song, shop.recipe.id)),
     )
-
-
-def collect(shop: Workshop, db: Connection, now: datetime) -> Collected:
-    """Remove versions past their time, the shards that only they used, and strays in the spool.
-
-    Where the dataset is gone as a whole, as with its disk, it is not taken for one without versions.
-    """
-    settings = shop.config.dataset
-    wanted = {shop.recipe.id, recipes.accepted(db) or "", *(version.recipe for version in versions.all_versions(db))}
-    recipes.forget_spooled(db, wanted)
-    clean_spool(db, shop.state.spool)
-    current = versions.newest_version(db)
-    needed = {shop.recipe.id, recipes.accepted(db) or "", current.recipe if current else ""}
-    garbage = find_garbage(
-        shop.folder,
-        keep_versions=settings.keep_versions,
-        keep_hours=settings.keep_hours,
-        needed=versions.needed_shards(db, needed),
-        on_record={version.number for version in versions.all_versions(db)},
-        now=now,
-    )
-    if current is not None and not shop.folder.library.exists():
-        return Collected()
-    tracks.forget_shards(db, garbage.shards)
-    versions.forget_versions(db, garbage.kept_versions)
-    return remove_garbage(shop.folder, garbage)
 
 
 def _edition(
@@ -194,11 +236,11 @@ def _with_starts(shop: Workshop, shown: tuple[DatasetTrack, ...]) -> tuple[Datas
     return tuple(replace(track, starts_s=shop.recipe.starts_s(track.sound.duration_s)) for track in shown)
 
 
-def _version_record(edition: Edition) -> VersionRecord:
+def _version_record(edition: Edition, digests: Prints) -> VersionRecord:
     return VersionRecord(
         number=edition.number,
-        fingerprint=fingerprint.fingerprint(edition),
-        content=fingerprint.content_digest(edition),
+        fingerprint=digests.rows,
+        content=digests.content,
         recipe=edition.recipe,
         tracks=len(edition.tracks),
         complete=edition.pending == 0,
@@ -207,9 +249,21 @@ def _version_record(edition: Edition) -> VersionRecord:
     )
 
 
-def _write(shop: Workshop, edition: Edition, *, may_begin: bool) -> Published:
+def _write(shop: Workshop, edition: Edition, digests: Prints, leave: Leave) -> Published:
+    """Have a version written by a process of its own."""
+    given = (shop.folder.path, edition, digests)
+    return _explained(shop, lambda: run_in_child(_write_in_child, *given, may_begin=leave.may_begin))
+
+
+def _write_here(shop: Workshop, edition: Edition, digests: Prints, leave: Leave) -> Published:
+    """Write a version in this process, which is one of its own already."""
+    given = (shop.folder.path, edition, digests)
+    return _explained(shop, lambda: _write_in_child(*given, may_begin=leave.may_begin))
+
+
+def _explained(shop: Workshop, write: Callable[[], Published]) -> Published:
     try:
-        return run_in_child(_write_in_child, shop.folder.path, edition, may_begin=may_begin)
+        return write()
     except OSError as error:
         what = "is full" if system.is_disk_full(error) else f"cannot be written: {error.strerror}"
         raise DegradedError(f"The disk of {shop.folder.path} {what}", "The last version stays current.") from error
@@ -218,7 +272,7 @@ def _write(shop: Workshop, edition: Edition, *, may_begin: bool) -> Published:
         raise DegradedError(what, "The last version stays current.") from error
 
 
-def _write_in_child(path: Path, edition: Edition, *, may_begin: bool) -> Published:
+def _write_in_child(path: Path, edition: Edition, digests: Prints, *, may_begin: bool) -> Published:
     from melwatch.dataset.publish import publish as write
 
-    return write(path, edition, may_begin=may_begin)
+    return write(path, edition, digests, may_begin=may_begin)

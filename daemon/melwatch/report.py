@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from melwatch.dataset.groups import GroupBy
 from melwatch.edition import Split
+from melwatch.manifest import shown, tracks
 from melwatch.names import display, folded, genre_of
 from melwatch.news import news
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from sqlite3 import Connection
 
     from melwatch.compose import Composition
     from melwatch.intake import Taken
@@ -87,31 +89,29 @@ class PassReport:
         return asdict(self)
 
 
-def of_pass(seen: Scan, taken: Taken, publication: Publication) -> PassReport:
+def of_pass(db: Connection, seen: Scan, taken: Taken, publication: Publication) -> PassReport:
     """Sum up a pass."""
-    tally, unverified = taken.tally, set(taken.plan.unverified)
-    fates = {path: fate for path, fate in publication.composition.fates.items() if path not in taken.kept}
-    balance = Counter(fates.values()) + seen.other_files
+    tally, unverified, summary = taken.tally, set(taken.plan.unverified), publication.summary
+    fates = summary.without(shown.fates_of(db, taken.kept))
+    balance = fates + seen.other_files
     balance += Counter(
         entry.reason for entry in seen.left_out if not entry.path.endswith(b"/") and entry.path not in unverified
     )
-    found = len(seen.seen) + len(unverified) + (balance.total() - len(fates))
+    found = seen.tracks + len(unverified) + (balance.total() - fates.total())
     if found != balance.total():
         log.error("The balance does not add up: %d files found, %d accounted for", found, balance.total())
-    ready = {record.audio_id for record in publication.records if record.location is not None}
-    published = publication.published
     return PassReport(
         extracted=len(tally.extracted),
-        reused=len(ready - tally.extracted),
+        reused=summary.ready - tracks.count_on_record(db, tally.extracted),
         failed=tally.failed,
         found=found,
         balance={str(reason): number for reason, number in sorted(balance.items())},
-        genres=publication.composition.genres,
-        waiting=publication.composition.waiting,
-        like_artists=like_artists(publication.records),
+        genres=summary.genres,
+        waiting=summary.waiting,
+        like_artists=summary.like_artists,
         version=publication.version.number if publication.version else None,
-        is_published=published is not None,
-        bytes_written=published.bytes_written if published else 0,
+        is_published=publication.is_published,
+        bytes_written=publication.bytes_written,
         moves=[
             {
                 "audio_id": move.audio_id,
@@ -130,15 +130,12 @@ def of_pass(seen: Scan, taken: Taken, publication: Publication) -> PassReport:
         unsettled_files=len(taken.unsettled),
         vanished=len(taken.plan.vanished),
         held=taken.held,
-        shared_groups=shared_groups(publication.composition),
-        lacking={
-            genre: [str(split) for split in splits]
-            for genre, splits in publication.composition.placement.lacking.items()
-        },
-        across_genres=publication.composition.across_genres,
+        shared_groups=summary.shared_groups,
+        lacking=summary.lacking,
+        across_genres=summary.across_genres,
         new_epoch=publication.new_epoch,
-        group_by=publication.composition.terms.group_by,
-        group_by_wanted=publication.composition.terms.group_by_wanted,
+        group_by=summary.group_by,
+        group_by_wanted=summary.group_by_wanted,
     )
 
 

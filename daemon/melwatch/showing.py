@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from melwatch.compose import CHANGING, DUPLICATE, FATES, IN_DATASET, PENDING, WAITING
 from melwatch.manifest import shown
-from melwatch.manifest.shown import EXTRACTED, Shown, search_text
+from melwatch.manifest.shown import EXTRACTED, search_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from sqlite3 import Connection
 
     from melwatch.compose import Composition
+    from melwatch.manifest.shown import Row
     from melwatch.track import TrackRecord
 
 READY = (IN_DATASET, DUPLICATE, WAITING, EXTRACTED)
@@ -40,21 +41,20 @@ class Tally:
 
 def show(db: Connection, records: Sequence[TrackRecord], composition: Composition) -> None:
     """Bring the table in step with what a pass has worked out."""
-    shown.bring_in_step(db, _rows(records, composition))
+    tags = {record.path: record.tags for record in records}
+    shown.bring_in_step(db, _rows(records, composition), lambda path: search_text(path, tags[path]))
 
 
-def _rows(records: Sequence[TrackRecord], composition: Composition) -> Iterator[Shown]:
+def _rows(records: Sequence[TrackRecord], composition: Composition) -> Iterator[Row]:
     in_dataset = {track.path: track for track in composition.tracks}
+    genre_of, fates = composition.terms.genres.genre_of, composition.fates
     for record in records:
-        track = in_dataset.get(record.path)
-        yield Shown(
-            path=record.path,
-            genre=track.genre if track is not None else composition.terms.genres.genre_of(record.path),
-            split=str(track.split) if track is not None else None,
-            label=track.label if track is not None else None,
-            fate=composition.fates[record.path],
-            search=search_text(record.path, record.tags),
-        )
+        path = record.path
+        track = in_dataset.get(path)
+        if track is None:
+            yield path, genre_of(path), None, None, fates[path]
+        else:
+            yield path, track.genre, str(track.split), track.label, fates[path]
 
 
 def tally(db: Connection) -> Tally:

@@ -36,13 +36,17 @@ def new_spellings(known: Collection[RelPath], seen: Collection[RelPath]) -> dict
     return {gone[key][0]: new[key][0] for key in gone.keys() & new.keys() if len(gone[key]) == len(new[key]) == 1}
 
 
-def respell(db: Connection, known: Sequence[KnownFile], paths: Collection[RelPath], genres: GenreNames) -> bool:
-    """Put new spellings of tracks, and of genres that are called by a folder renamed so, on record; tell if any."""
-    before = {file.path for file in known}
-    spellings = new_spellings(before, paths)
+def respell(
+    db: Connection, known: Sequence[KnownFile], paths: Collection[RelPath], genres: GenreNames
+) -> dict[RelPath, RelPath]:
+    """Put new spellings of tracks, and of genres that are called by a folder renamed so, on record; return them.
+
+    Tracks that are where they were need not be among the `known` and the `paths`.
+    """
+    spellings = new_spellings({file.path for file in known}, paths)
     if not spellings:
-        return False
-    still = {genres.genre_of(path) for path in before - spellings.keys()}
+        return {}
+    still = {genres.genre_of(path) for path in tracks.songs_by_path(db).keys() - spellings.keys()}
     called = {genres.genre_of(old): genres.genre_of(new) for old, new in spellings.items()}
     names = ledger.class_names(db)
     renamed = {old: new for old, new in called.items() if old not in still and new not in names}
@@ -50,7 +54,7 @@ def respell(db: Connection, known: Sequence[KnownFile], paths: Collection[RelPat
         tracks.respell(db, spellings)
         ledger.save_classes(db, [renamed.get(name, name) for name in names])
     log.info("%d tracks are spelled differently now", len(spellings))
-    return True
+    return spellings
 
 
 def as_spelled(root: bytes, path: RelPath, listed: dict[RelPath, list[bytes]] | None = None) -> RelPath | None:

@@ -64,9 +64,8 @@ def remember(db: Connection, composition: Composition, now: datetime) -> None:
     """Note for good what a composition decided: classes, splits, forced moves."""
     at = now.isoformat(timespec="seconds")
     group_by = composition.terms.group_by
-    known = ledger.placements(db)
     placement = composition.placement
-    decided = {song: split for song, split in placement.decided.items() if known.get(song) is not split}
+    decided = {song: split for song, split in placement.decided.items() if ledger.split_of(db, song) is not split}
     with writing(db):
         ledger.save_classes(db, composition.class_names)
         ledger.save_placements(db, decided)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from melwatch.names import display, native
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from melwatch.config import Config
     from melwatch.dataset.layout import DatasetFolder
     from melwatch.library.rules import Rules
@@ -36,6 +38,11 @@ class Workshop:
 
     def shown_path(self, path: RelPath) -> str:
         """Return a track's path as the dataset shows it."""
+        return self.shown_paths()(path)
+
+    def shown_paths(self) -> Callable[[RelPath], str]:
+        """Return what gives a track's path as the dataset shows it, made ready for many."""
         if self.config.dataset.paths == "relative":
-            return display(path)
-        return display(native(self.root, path))
+            return display
+        root = self.root
+        return lambda path: display(native(root, path))

@@ -53,7 +53,7 @@ def test_a_track_and_its_genre_follow_the_folder(tmp_path: Path) -> None:
         (root / "Rock").rename(root / "rock")
         found = look(shop, db)
         assert [file.path for file in found.known] == [file.path for file in found.seen.seen]
-        assert {file.path for file in found.known} == paths("rock/a.mp3", "rock/b.mp3", "Jazz/c.mp3")
+        assert set(tracks.songs_by_path(db)) == paths("rock/a.mp3", "rock/b.mp3", "Jazz/c.mp3")
         assert ledger.class_names(db) == ["rock", "Jazz"]
 
 
@@ -80,7 +80,7 @@ def test_a_song_that_goes_online_only_stays_on_record(tmp_path: Path, monkeypatc
         assert not found.seen.out_of_reach
         tracks.replace_left_out(db, [(entry.path, entry.reason) for entry in found.seen.left_out])
         willing = workshop(tmp_path, library={"root": root, "hydrate": True})
-        assert {file.path for file in look(willing, db).seen.seen} == paths("Rock/a.mp3", "Rock/b.mp3")
+        assert look(willing, db).seen.as_known == 2
 
 
 def test_the_attributes_of_what_is_elsewhere() -> None:
@@ -105,7 +105,8 @@ def test_a_genre_that_is_called_otherwise_does_not_follow_a_folder(tmp_path: Pat
         with writing(db):
             ledger.save_classes(db, ["Jazz", "Rock"])
         (root / "Rock").rename(root / "rock")
-        assert {file.path for file in look(shop, db).known} == paths("rock/a.mp3", "Alternative/b.mp3")
+        look(shop, db)
+        assert set(tracks.songs_by_path(db)) == paths("rock/a.mp3", "Alternative/b.mp3")
         assert ledger.class_names(db) == ["Jazz", "Rock"]
 
 

@@ -14,7 +14,7 @@ from datasets import load_from_disk
 import melwatch
 from building import library, songs
 from damages import NOW, Patient, cut, delete, each, empty, flip, garble_page, pragma, truncate_to
-from melwatch import daemon, publication
+from melwatch import clearing, daemon
 from melwatch.assemble import hold_for_repair, open_for_mending, open_pipeline
 from melwatch.dataset.export import export
 from melwatch.dataset.pins import pin
@@ -349,7 +349,7 @@ def test_a_collection_spares_a_version_that_lost_its_seal(patient: Patient, numb
     (patient.shop.folder.version(number) / "current.json").unlink()
     much_later = NOW + timedelta(days=900)
     with open_for_mending(patient.shop, much_later) as db:
-        publication.collect(patient.shop, db, much_later)
+        clearing.collect(patient.shop, db, much_later)
     assert patient.sync().extracted == 0
     assert sum(part.num_rows for part in melwatch.load(patient.dataset, version=number).values()) == (11 + number) * 6
     assert patient.verify(read_data=True) == []

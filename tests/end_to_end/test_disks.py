@@ -13,6 +13,7 @@ import pytest
 from building import library, songs, tone
 from daemons import running
 from melwatch import daemon, publication, recover
+from melwatch.clearing import collect
 from melwatch.dataset import soundness
 from melwatch.disk import TEMPORARY
 from melwatch.errors import DegradedError
@@ -20,7 +21,6 @@ from melwatch.library.settle import Settling
 from melwatch.patience import Patience
 from melwatch.pipeline import Pipeline
 from melwatch.progress import Unwatched
-from melwatch.publication import collect
 from melwatch.schedule import Task
 from running import Rig
 from workshops import manifest_of, workshop

@@ -1,7 +1,7 @@
 """Rows as Arrow: the schema that `datasets` expects, and shards written and read without it.
 
-Shards are Arrow IPC streams with one record batch a track, so that a track can be copied from
-shard to shard without touching its numbers.
+Shards are Arrow IPC streams whose record batches hold whole tracks, so that a track can be copied from
+shard to shard without touching its numbers. A batch holds several: opening a dataset takes time for each.
 """
 
 from __future__ import annotations
@@ -56,21 +56,28 @@ def schema(form: RowForm) -> pa.Schema:
     return pa.schema(fields, metadata=huggingface_metadata(features(form)))
 
 
-def track_batch(block: memoryview, track: DatasetTrack, form: RowForm, layout: pa.Schema) -> pa.RecordBatch:
-    """Return a track's rows around its spectrograms, (windows, frames, bins) of the form's dtype, without a copy."""
+def batch_of(
+    blocks: Sequence[memoryview], tracks: Sequence[DatasetTrack], form: RowForm, layout: pa.Schema
+) -> pa.RecordBatch:
+    """Return tracks' rows around their spectrograms, each (windows, frames, bins) of the form's dtype.
+
+    Those of a single track are not copied.
+    """
     frames, bins = form.shape
-    values = pa.Array.from_buffers(_NUMBERS[form.dtype], track.windows * frames * bins, [None, pa.py_buffer(block)])
-    lines = pa.ListArray.from_arrays(_offsets(track.windows * frames, bins), values)
-    rows = pa.ListArray.from_arrays(_offsets(track.windows, frames), lines)
-    others: dict[str, Sequence[object]] = {
-        "labels": [track.label] * track.windows,
-        "paths": [track.shown_path] * track.windows,
-        "track_id": [track.audio_id] * track.windows,
-        "window": range(track.windows),
-        "start_s": track.starts_s,
-    }
+    rows = sum(track.windows for track in tracks)
+    numbers = pa.py_buffer(blocks[0] if len(blocks) == 1 else b"".join(blocks))
+    values = pa.Array.from_buffers(_NUMBERS[form.dtype], rows * frames * bins, [None, numbers])
+    lines = pa.ListArray.from_arrays(_offsets(rows * frames, bins), values)
+    spectrograms = pa.ListArray.from_arrays(_offsets(rows, frames), lines)
+    others: dict[str, list[object]] = {name: [] for name in ("labels", "paths", "track_id", "window", "start_s")}
+    for track in tracks:
+        others["labels"] += [track.label] * track.windows
+        others["paths"] += [track.shown_path] * track.windows
+        others["track_id"] += [track.audio_id] * track.windows
+        others["window"] += range(track.windows)
+        others["start_s"] += track.starts_s
     columns = [pa.array(others[name], layout.field(name).type) for name in layout.names[1:]]
-    return pa.RecordBatch.from_arrays([rows, *columns], schema=layout)
+    return pa.RecordBatch.from_arrays([spectrograms, *columns], schema=layout)
 
 
 def _offsets(count: int, step: int) -> pa.Array:
@@ -153,11 +160,11 @@ class ShardReader:
             raise StoreError(f"The shard {path} cannot be read: {error}", "Run `melwatch verify`.") from None
         self.path = path
 
-    def block(self, first_row: int) -> memoryview:
-        """Return a track's spectrograms, the bytes of (windows, frames, bins) numbers."""
+    def block(self, first_row: int, rows: int) -> memoryview:
+        """Return a track's spectrograms, the bytes of (rows, frames, bins) numbers."""
         for batch, start in self._starts():
-            if start == first_row:
-                return block_of(batch)
+            if start <= first_row and first_row + rows <= start + batch.num_rows:
+                return block_of(batch.slice(first_row - start, rows))
         raise StoreError(f"The shard {self.path} has no track at row {first_row}", "Run `melwatch verify`.")
 
     def _starts(self) -> Iterator[tuple[pa.RecordBatch, int]]:

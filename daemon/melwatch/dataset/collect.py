@@ -21,6 +21,23 @@ if TYPE_CHECKING:
     from melwatch.dataset.layout import DatasetFolder
 
 
+_FEW_VERSIONS = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Which versions stay: the newest, and those that ceased to be current not long ago.
+
+    A pinned version stays, too, and so does one `on_record` that has lost its `current.json`: a pass writes
+    that once more.
+    """
+
+    keep_versions: int
+    keep_hours: float
+    on_record: Collection[int] = ()
+    now: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Garbage:
     """What a collection may remove: shards and audio shards, `split/name`, and versions by number."""
@@ -40,33 +57,9 @@ class Collected:
     postponed: int = 0
 
 
-def find_garbage(
-    folder: DatasetFolder,
-    *,
-    keep_versions: int,
-    keep_hours: float,
-    needed: Collection[str],
-    on_record: Collection[int] = (),
-    now: datetime,
-) -> Garbage:
-    """Work out what nothing needs: versions past both limits, shards of no kept version and not `needed`.
-
-    The hours count from when a version ceased to be the current one. A pinned version stays, and so does
-    one `on_record` that has lost its `current.json`: a pass writes that once more.
-    """
-    unsealed = {number for number in on_record if not folder.is_complete(number)}
-    complete = [number for number in folder.version_numbers() if folder.is_complete(number) or number in unsealed]
-    recent = complete[-keep_versions:]
-    horizon = now - timedelta(hours=keep_hours)
-    superseded = dict(pairwise(complete))
-    kept = [
-        number
-        for number in complete
-        if number in recent
-        or number in unsealed
-        or is_pinned(folder, number)
-        or _published(folder, superseded[number]) >= horizon
-    ]
+def find_garbage(folder: DatasetFolder, limits: Limits, needed: Collection[str]) -> Garbage:
+    """Work out what nothing needs: versions past their limits, shards of no kept version and not `needed`."""
+    kept = _kept(folder, limits)
     return Garbage(
         shards=_unreferred(folder.library, [*(partial(layout.shards_of_version, folder, n) for n in kept)], needed),
         audio_shards=_unreferred(
@@ -76,6 +69,32 @@ def find_garbage(
         versions=tuple(number for number in folder.version_numbers() if number not in kept),
         kept_versions=tuple(kept),
     )
+
+
+def is_worthwhile(folder: DatasetFolder, limits: Limits) -> bool:
+    """Whether to find out what can be removed: while versions are few, or once many of them are past their time."""
+    numbers = folder.version_numbers()
+    if len(numbers) <= _FEW_VERSIONS:
+        return True
+    past = len(numbers) - len(_kept(folder, limits))
+    return past * _FEW_VERSIONS >= len(numbers)
+
+
+def _kept(folder: DatasetFolder, limits: Limits) -> list[int]:
+    """Return the versions that stay."""
+    unsealed = {number for number in limits.on_record if not folder.is_complete(number)}
+    complete = [number for number in folder.version_numbers() if folder.is_complete(number) or number in unsealed]
+    recent = complete[-limits.keep_versions :]
+    horizon = limits.now - timedelta(hours=limits.keep_hours)
+    superseded = dict(pairwise(complete))
+    return [
+        number
+        for number in complete
+        if number in recent
+        or number in unsealed
+        or is_pinned(folder, number)
+        or _published(folder, superseded[number]) >= horizon
+    ]
 
 
 def _unreferred(

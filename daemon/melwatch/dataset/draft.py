@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from melwatch.edition import Split
@@ -135,8 +136,14 @@ class Draft:
     def _divide_until_there_are_enough(self, genre: str) -> None:
         """Divide the largest groups of a genre that has fewer of them than there are splits."""
         while True:
-            units = [unit for unit in self.units if genre in unit.weights]
+            units = self._some_with(genre, len(Split))
+            if len(units) >= len(Split):
+                return
             divisible = [unit for unit in units if sum(genre in self.weights[song] for song in unit.songs) > 1]
-            if len(units) >= len(Split) or not divisible:
+            if not divisible:
                 return
             self.divide(min(divisible, key=lambda unit: (-unit.weights[genre], self.order(unit))), genre)
+
+    def _some_with(self, genre: str, most: int) -> list[Unit]:
+        """Return the units that hold songs of a genre, at most so many."""
+        return list(islice((unit for unit in self.units if genre in unit.weights), most))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from melwatch import filesystem
 from melwatch.dataset import arrow, card, layout, tables
 from melwatch.dataset.audio import refuse_foreign, write_audio
-from melwatch.dataset.fingerprint import content_digest, fingerprint, split_fingerprint, tracks_of
+from melwatch.dataset.fingerprint import Prints, prints
 from melwatch.dataset.install import install
 from melwatch.dataset.layout import FROM_VERSION, DatasetFolder
 from melwatch.dataset.provenance import provenance
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from melwatch.track import AudioId
 
 
-def publish(path: Path, edition: Edition, *, may_begin: bool = True) -> Published:
-    """Write an edition as a new version, check it, and make it the current one.
+def publish(path: Path, edition: Edition, digests: Prints | None = None, *, may_begin: bool = True) -> Published:
+    """Write an edition, whose digests may be known already, as a new version, check it, and make it the current one.
 
     Without `may_begin` the dataset must be there: where its disk is gone nothing is begun in its place.
     Raises `StoreError` where the result is not what the edition says, and `DegradedError` where the
@@ -47,18 +47,19 @@ def publish(path: Path, edition: Edition, *, may_begin: bool = True) -> Publishe
         make_folder(folder.library / split, parents=False)
     shards = write_shards(folder, edition)
     written = sum(shard.facts.bytes for shard in shards if shard.is_new)
-    written += _write_version(folder, edition, shards)
+    digests = digests or prints(edition)
+    written += _write_version(folder, edition, shards, digests)
     _check(folder, edition, shards)
-    written += _seal_version(folder, edition)
+    written += _seal_version(folder, edition, digests)
     written += install(folder, edition.number)
     return Published(
         shards=tuple(shard.facts for shard in shards),
-        places=tuple(place for shard in shards for place in shard.places()),
+        places=tuple(place for shard in shards for place in shard.new_places()),
         bytes_written=written,
     )
 
 
-def _write_version(folder: DatasetFolder, edition: Edition, shards: Sequence[Shard]) -> int:
+def _write_version(folder: DatasetFolder, edition: Edition, shards: Sequence[Shard], digests: Prints) -> int:
     """Write `versions/N/`, all but its `current.json`; return the bytes written."""
     home = folder.version(edition.number)
     if home.exists():
@@ -67,7 +68,7 @@ def _write_version(folder: DatasetFolder, edition: Edition, shards: Sequence[Sha
     home.mkdir()
     for split in Split:
         (home / split).mkdir()
-    files = _tables(edition, shards) | _descriptions(edition, shards) | write_audio(folder, edition)
+    files = _tables(edition, shards) | _descriptions(edition, shards, digests) | write_audio(folder, edition)
     made = provenance(edition) | {
         "shards": {shard.facts.path: shard.facts.bytes for shard in shards},
         "files": {name: digest_of(content) for name, content in sorted(files.items())},
@@ -78,13 +79,13 @@ def _write_version(folder: DatasetFolder, edition: Edition, shards: Sequence[Sha
     return sum(replace_file(home / name, content) for name, content in files.items())
 
 
-def _seal_version(folder: DatasetFolder, edition: Edition) -> int:
+def _seal_version(folder: DatasetFolder, edition: Edition, digests: Prints) -> int:
     """Write the version's `current.json`, which makes it whole."""
     content = layout.sealed_json(
         dataset_id=edition.dataset_id,
         version=edition.number,
-        fingerprint=fingerprint(edition),
-        content=content_digest(edition),
+        fingerprint=digests.rows,
+        content=digests.content,
         recipe=edition.recipe,
         complete=edition.pending == 0,
         pending=edition.pending,
@@ -96,19 +97,15 @@ def _seal_version(folder: DatasetFolder, edition: Edition) -> int:
 
 
 def _tables(edition: Edition, shards: Sequence[Shard]) -> dict[str, bytes]:
-    places = {
-        (track.shown_path, track.audio_id): place
-        for shard in shards
-        for track, place in zip(shard.tracks, shard.places(), strict=True)
-    }
-    in_order = [track for split in Split for track in tracks_of(edition.tracks, split)]
+    in_order = [track for shard in shards for track in shard.tracks]
+    places = (place for shard in shards for place in shard.places())
     return {
         layout.TRACKS: tables.tracks_parquet(in_order, places),
         layout.LEDGER: tables.ledger_parquet(edition.class_names, edition.ledger, edition.epoch),
     }
 
 
-def _descriptions(edition: Edition, shards: Sequence[Shard]) -> dict[str, bytes]:
+def _descriptions(edition: Edition, shards: Sequence[Shard], digests: Prints) -> dict[str, bytes]:
     names = {split: [shard.facts.name for shard in shards if shard.facts.split == split] for split in Split}
     sizes = {split: sum(shard.facts.bytes for shard in shards if shard.facts.split == split) for split in Split}
     info = layout.info_json(arrow.features(edition.form))
@@ -118,7 +115,7 @@ def _descriptions(edition: Edition, shards: Sequence[Shard]) -> dict[str, bytes]
         layout.DATASET_DICT: layout.dataset_dict_json(list(Split)),
     }
     for split in Split:
-        digest = split_fingerprint(edition, split)
+        digest = digests.splits[split]
         files[f"{split}/{layout.STATE}"] = layout.state_json(names[split], digest, split, f"../{FROM_VERSION}{split}/")
         files[f"{split}/{layout.INFO}"] = info
     return files

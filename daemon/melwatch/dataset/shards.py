@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from melwatch.dataset import arrow, layout, soundness, tables
-from melwatch.dataset.fingerprint import tracks_of
-from melwatch.dataset.packing import Segment, pack
+from melwatch.dataset.packing import Segment, pack, shard_target
 from melwatch.edition import Place, ShardFacts, Split
 from melwatch.errors import SpectrogramLostError, StoreError
 
@@ -21,10 +20,14 @@ if TYPE_CHECKING:
     from melwatch.dataset.layout import DatasetFolder
     from melwatch.edition import DatasetTrack, Edition
 
+BATCH_BYTES = 16 << 20
+"""How large a record batch becomes, unless a track alone is larger; each writer holds one in memory."""
+
 WRITERS = 3
 """Some copy while others wait for the disk."""
 
-Key: TypeAlias = tuple[str, str, int, str]
+Key: TypeAlias = int
+"""Which of an edition's tracks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +49,12 @@ class Shard:
         for track in self.tracks:
             yield Place(audio_id=track.audio_id, shard=self.facts.path, first_row=row)
             row += track.windows
+
+    def new_places(self) -> Iterator[Place]:
+        """Yield where those tracks begin that were somewhere else before."""
+        for track, place in zip(self.tracks, self.places(), strict=True):
+            if (track.shard, track.first_row) != (place.shard, place.first_row):
+                yield place
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,25 +95,29 @@ def write_shards(folder: DatasetFolder, edition: Edition) -> list[Shard]:
 def _jobs(folder: DatasetFolder, edition: Edition) -> Iterator[_Job]:
     existing = _existing(folder, edition)
     for split in Split:
-        tracks = {_key(track): track for track in tracks_of(edition.tracks, split)}
+        keys = [key for key, track in enumerate(edition.tracks) if track.split is split]
+        keys.sort(key=lambda key: edition.tracks[key].ordinal)
         # An empty split is one shard without rows: `load_from_disk` needs a file.
-        for segment in pack(existing[split], list(tracks)) or [Segment(())]:
-            yield _Job(split, segment, tuple(tracks[key] for key in segment.keys))
-
-
-def _key(track: DatasetTrack) -> Key:
-    return track.shown_path, track.audio_id, track.label, track.checksum
+        for segment in pack(existing[split], keys, shard_target(len(keys)), is_thrifty=True) or [Segment(())]:
+            yield _Job(split, segment, tuple(edition.tracks[key] for key in segment.keys))
 
 
 def _existing(folder: DatasetFolder, edition: Edition) -> dict[Split, dict[str, list[Key]]]:
-    """Return what the shards hold of the newest version whose rows have this edition's form."""
+    """Return what the shards hold of the newest version whose rows have this edition's form.
+
+    A row that the edition does not have as it is there stands as a key of its own.
+    """
     existing: dict[Split, dict[str, list[Key]]] = {split: {} for split in Split}
     number = _alike(folder, edition)
     if number is None:
         return existing
-    for row in tables.read_tracks(folder.version(number) / layout.TRACKS):
-        key = (row["path"], row["audio_id"], row["label"], row["checksum"])
-        existing[Split(row["split"])].setdefault(f"{row['split']}/{row['shard']}", []).append(key)
+    at = {track.shown_path: key for key, track in enumerate(edition.tracks)}
+    rows = tables.read_places(folder.version(number) / layout.TRACKS)
+    for other, (split, shard, path, audio_id, label, checksum) in enumerate(rows, start=1):
+        key = at.get(path)
+        track = edition.tracks[key] if key is not None else None
+        is_so = track is not None and (track.audio_id, track.label, track.checksum) == (audio_id, label, checksum)
+        existing[Split(split)].setdefault(f"{split}/{shard}", []).append(key if is_so and key is not None else -other)
     return {
         split: {path: keys for path, keys in shards.items() if path in edition.sound_shards}
         for split, shards in existing.items()
@@ -127,14 +140,19 @@ def _batches(
     folder: DatasetFolder, edition: Edition, tracks: Sequence[DatasetTrack], schema: pa.Schema
 ) -> Iterator[pa.RecordBatch]:
     readers: dict[str, arrow.ShardReader] = {}
-    lost = []
-    for track in tracks:
+    lost: list[str] = []
+    gathered: list[memoryview] = []
+    first = 0
+    for number, track in enumerate(tracks, start=1):
         size = edition.form.bytes_of(track.windows)
         block = _block(folder, track, readers)[:size]
         if len(block) != size or arrow.checksum(block) != track.checksum:
             lost.append(track.audio_id)
         elif not lost:
-            yield arrow.track_batch(block, track, edition.form, schema)
+            gathered.append(block)
+            if number == len(tracks) or sum(map(len, gathered)) + size > BATCH_BYTES:
+                yield arrow.batch_of(gathered, tracks[first:number], edition.form, schema)
+                gathered, first = [], number
     if lost:
         raise SpectrogramLostError(lost)
 
@@ -146,6 +164,6 @@ def _block(folder: DatasetFolder, track: DatasetTrack, readers: dict[str, arrow.
             return arrow.map_file(Path(track.source or ""))
         if track.shard not in readers:
             readers[track.shard] = arrow.ShardReader(folder.shard(track.shard))
-        return readers[track.shard].block(track.first_row or 0)
+        return readers[track.shard].block(track.first_row or 0, track.windows)
     except (OSError, StoreError):
         return memoryview(b"")

@@ -14,7 +14,7 @@ from melwatch.edition import Epoch, HeldLedger, Split
 from melwatch.track import AudioId
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from melwatch.edition import DatasetTrack, Place
@@ -41,33 +41,54 @@ _TRACKS = pa.schema(
         ("relative_path", pa.binary()),
     ]
 )
+_AT_ONCE = 8192
 _LEDGER = pa.schema([("kind", pa.string()), ("key", pa.string()), ("value", pa.string())])
 
 
-def tracks_parquet(tracks: Iterable[DatasetTrack], places: Mapping[tuple[str, AudioId], Place]) -> bytes:
-    """Return `tracks.parquet`: one row a track, in row order; `places` is keyed by path shown and song.
+def tracks_parquet(tracks: Sequence[DatasetTrack], places: Iterable[Place]) -> bytes:
+    """Return `tracks.parquet`: one row a track, in row order, each with its place.
 
     `first_row` counts within the shard, `row` within the split. `relative_path` is below the music root, as on
     disk, `ordinal` the place in the order of all rows.
     """
-    rows = []
+    shards, first_rows = zip(*((place.shard, place.first_row) for place in places), strict=True)
+    columns: dict[str, Sequence[object]] = {
+        "path": [track.shown_path for track in tracks],
+        "genre": [track.genre for track in tracks],
+        "label": [track.label for track in tracks],
+        "split": [str(track.split) for track in tracks],
+        "title": [track.tags.title for track in tracks],
+        "artist": [track.tags.artist for track in tracks],
+        "album": [track.tags.album for track in tracks],
+        "duration_s": [track.sound.duration_s for track in tracks],
+        "audio_id": [track.audio_id for track in tracks],
+        "shard": [shard.partition("/")[2] for shard in shards],
+        "first_row": first_rows,
+        "row": list(_first_rows(tracks)),
+        "windows": [track.windows for track in tracks],
+        "checksum": [track.checksum for track in tracks],
+        "promised_s": [track.sound.promised_s for track in tracks],
+        "method": [track.sound.method for track in tracks],
+        "ordinal": [track.ordinal for track in tracks],
+        "relative_path": [track.path for track in tracks],
+    }
+    return _parquet(pa.Table.from_pydict(columns, schema=_TRACKS))
+
+
+def _first_rows(tracks: Iterable[DatasetTrack]) -> Iterator[int]:
+    """Yield where in its split each track begins."""
     filled: Counter[str] = Counter()
     for track in tracks:
-        place = places[track.shown_path, track.audio_id]
-        rows.append(
-            {
-                "path": track.shown_path, "genre": track.genre, "label": track.label, "split": str(track.split),
-                "title": track.tags.title, "artist": track.tags.artist, "album": track.tags.album,
-                "duration_s": track.sound.duration_s, "audio_id": track.audio_id,
-                "shard": place.shard.split("/")[1], "first_row": place.first_row,
-                "row": filled[track.split],
-                "windows": track.windows, "checksum": track.checksum,
-                "promised_s": track.sound.promised_s, "method": track.sound.method,
-                "ordinal": track.ordinal, "relative_path": track.path,
-            }
-        )  # fmt: skip
+        yield filled[track.split]
         filled[track.split] += track.windows
-    return _parquet(pa.Table.from_pylist(rows, schema=_TRACKS))
+
+
+def read_places(path: Path) -> Iterator[tuple[Any, ...]]:
+    """Yield split, shard, path, audio_id, label and checksum of the rows of a `tracks.parquet`, in row order."""
+    names = ["split", "shard", "path", "audio_id", "label", "checksum"]
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(_AT_ONCE, columns=names):
+            yield from zip(*(batch.column(name).to_pylist() for name in names), strict=True)
 
 
 def read_tracks(path: Path) -> list[dict[str, Any]]:
@@ -87,10 +108,18 @@ def read_tracks_outside(path: Path, shards: Collection[str]) -> tuple[int, list[
 
 def ledger_parquet(class_names: Sequence[str], ledger: Mapping[AudioId, Split], epoch: Epoch | None = None) -> bytes:
     """Return `ledger.parquet`: class ids by genre and splits by song, of everything ever placed, and their epoch."""
-    classes = [{"kind": "class", "key": name, "value": str(number)} for number, name in enumerate(class_names)]
-    splits = [{"kind": "split", "key": song, "value": str(split)} for song, split in sorted(ledger.items())]
-    epochs = [{"kind": "epoch", "key": epoch.name, "value": epoch.group_by}] if epoch is not None else []
-    return _parquet(pa.Table.from_pylist(classes + splits + epochs, schema=_LEDGER))
+    songs = sorted(ledger)
+    epochs = [epoch] if epoch is not None else []
+    columns = {
+        "kind": ["class"] * len(class_names) + ["split"] * len(songs) + ["epoch"] * len(epochs),
+        "key": [*class_names, *songs, *(epoch.name for epoch in epochs)],
+        "value": [
+            *map(str, range(len(class_names))),
+            *(str(ledger[song]) for song in songs),
+            *(epoch.group_by for epoch in epochs),
+        ],
+    }
+    return _parquet(pa.Table.from_pydict(columns, schema=_LEDGER))
 
 
 def read_ledger(path: Path) -> HeldLedger:

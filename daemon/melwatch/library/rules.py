@@ -87,7 +87,7 @@ class Rules:
             return Reason.EXCLUDED
         if name.startswith("."):
             return Reason.HIDDEN
-        if self.ignored.match_file(display(path) + "/"):
+        if self.is_ignored(display(path) + "/"):
             return Reason.IGNORED
         return None
 
@@ -116,6 +116,8 @@ class Rules:
             return Reason.EXTENSION if lowered.endswith(AUDIO_EXTENSIONS) else Reason.NOT_AUDIO
         if b"/" not in path:
             return Reason.IN_ROOT
-        if self.ignored.match_file(display(path)):
-            return Reason.IGNORED
-        return None
+        return Reason.IGNORED if self.is_ignored(display(path)) else None
+
+    def is_ignored(self, path: str) -> bool:
+        """Whether a pattern matches; most libraries have none, and going through a scan with them takes time."""
+        return bool(self.ignored.patterns) and self.ignored.match_file(path)

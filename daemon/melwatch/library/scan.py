@@ -16,8 +16,11 @@ from melwatch.names import native
 from melwatch.track import RelPath, SeenFile
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from melwatch.library.part import Part
     from melwatch.library.rules import Rules
+    from melwatch.track import FileStamp
 
 OUT_OF_REACH = frozenset({Reason.UNREADABLE, Reason.PATH_TOO_LONG, Reason.BROKEN_LINK})
 LOST_SIGHT = OUT_OF_REACH | {Reason.ONLINE_ONLY}
@@ -38,9 +41,13 @@ class LeftOut:
 
 @dataclass(slots=True, kw_only=True)
 class Scan:
-    """What one walk found; of `unverified` folders and files nothing new is known, since they could not be read."""
+    """What one walk found; of `unverified` folders and files nothing new is known, since they could not be read.
+
+    Tracks that are `as_known` are counted, the others `seen`.
+    """
 
     seen: list[SeenFile] = field(default_factory=list)
+    as_known: int = 0
     left_out: list[LeftOut] = field(default_factory=list)
     unverified: list[RelPath] = field(default_factory=list)
     other_files: Counter[Reason] = field(default_factory=Counter)
@@ -51,10 +58,15 @@ class Scan:
         return frozenset(entry.path for entry in self.left_out if entry.reason in OUT_OF_REACH)
 
     @property
+    def tracks(self) -> int:
+        """Number of tracks met."""
+        return len(self.seen) + self.as_known
+
+    @property
     def found(self) -> int:
         """Number of files met."""
         folders = sum(entry.path.endswith(b"/") for entry in self.left_out)
-        return len(self.seen) + len(self.left_out) - folders + self.other_files.total()
+        return self.tracks + len(self.left_out) - folders + self.other_files.total()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,20 +80,26 @@ class _Folder:
     """Whether all in it is to be looked at, rather than what leads on to the part."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Entry:
     path: bytes
     of: os.DirEntry[bytes]
     folder: _Folder
 
 
-def scan(root: bytes, rules: Rules, part: Part = EVERYTHING) -> Scan:
+def scan(
+    root: bytes,
+    rules: Rules,
+    part: Part = EVERYTHING,
+    is_known: Callable[[RelPath, FileStamp], bool] = lambda path, stamp: False,  # noqa: ARG005  nothing is
+) -> Scan:
     """Walk the root, or a part of it, and sort every file into tracks, left-out audio files and others.
 
-    Folders reached through links are followed unless that leads in a circle. Raises `OSError` only
-    where the root itself cannot be listed, and `LinkMetError` where a part cannot be seen for itself.
+    `is_known` is asked of each track, in path order, whether it need not be told of. Folders reached
+    through links are followed unless that leads in a circle. Raises `OSError` only where the root itself
+    cannot be listed, and `LinkMetError` where a part cannot be seen for itself.
     """
-    walk = _Walk(root, rules, part)
+    walk = _Walk(root, rules, part, is_known)
     waiting: list[_Folder | _Entry] = [*reversed(walk.list_root())]
     while waiting:
         match waiting.pop():
@@ -93,10 +111,11 @@ def scan(root: bytes, rules: Rules, part: Part = EVERYTHING) -> Scan:
 
 
 class _Walk:
-    def __init__(self, root: bytes, rules: Rules, part: Part) -> None:
+    def __init__(self, root: bytes, rules: Rules, part: Part, is_known: Callable[[RelPath, FileStamp], bool]) -> None:
         self.root = filesystem.openable(root)
         self.rules = rules
         self.part = part
+        self.is_known = is_known
         self.result = Scan()
         self.reached_by_link: set[tuple[int, int]] = set()
 
@@ -155,7 +174,11 @@ class _Walk:
         elif filesystem.is_online_only(facts) and not self.rules.hydrate:
             self._lose(entry.path, Reason.ONLINE_ONLY)
         else:
-            self.result.seen.append(SeenFile(path=RelPath(entry.path), stamp=filesystem.stamp_of(facts)))
+            path, stamp = RelPath(entry.path), filesystem.stamp_of(facts)
+            if self.is_known(path, stamp):
+                self.result.as_known += 1
+            else:
+                self.result.seen.append(SeenFile(path=path, stamp=stamp))
 
     def _fail(self, entry: _Entry, error: OSError) -> None:
         """Take in an entry that could not be looked at.

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from melwatch.edition import Split
-from melwatch.track import AudioId
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping, Sequence
+
+    from melwatch.track import AudioId
 
 
 def class_names(db: sqlite3.Connection) -> list[str]:
@@ -27,7 +28,16 @@ def save_classes(db: sqlite3.Connection, names: Sequence[str]) -> None:
 
 def placements(db: sqlite3.Connection) -> dict[AudioId, Split]:
     """Return the split of every song that was ever placed."""
-    return {AudioId(row["audio_id"]): Split(row["split"]) for row in db.execute("SELECT * FROM placement")}
+    cursor = db.cursor()
+    cursor.row_factory = None
+    splits = {str(split): split for split in Split}
+    return {song: splits[name] for song, name in cursor.execute("SELECT audio_id, split FROM placement")}
+
+
+def split_of(db: sqlite3.Connection, song: AudioId) -> Split | None:
+    """Return the split of a song, if it was ever placed."""
+    row = db.execute("SELECT split FROM placement WHERE audio_id = ?", (song,)).fetchone()
+    return None if row is None else Split(row["split"])
 
 
 def save_placements(db: sqlite3.Connection, placed: Mapping[AudioId, Split]) -> None:

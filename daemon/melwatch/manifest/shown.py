@@ -6,9 +6,10 @@ its end brings all in step.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from melwatch.manifest.database import writing
 from melwatch.names import display, folded, genre_of
@@ -16,12 +17,15 @@ from melwatch.track import RelPath
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from melwatch.track import Tags
 
 PENDING, EXTRACTED = "pending", "extracted"
 _AT_ONCE = 4000
+
+Row: TypeAlias = tuple[RelPath, str, str | None, int | None, str]
+"""Path, genre, split, label and fate of a track."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,14 +56,17 @@ def search_text(path: RelPath, tags: Tags | None) -> str:
     return folded("\n".join(words))
 
 
-def bring_in_step(db: sqlite3.Connection, rows: Iterable[Shown]) -> None:
-    """Make the table hold just these rows, which come in path order; what is so already is not written."""
+def bring_in_step(db: sqlite3.Connection, rows: Iterable[Row], search: Callable[[RelPath], str]) -> None:
+    """Make the table hold just these rows, which come in path order; what is so already is not written.
+
+    `search` gives the text to search for a path. It is asked where a row is new or its tags have changed.
+    """
     remaining, after = iter(rows), b""
     while chunk := list(islice(remaining, _AT_ONCE)):
-        last = chunk[-1].path
-        known = {row.path: row for row in _between(db, after, last)}
-        wanted = {row.path: row for row in chunk}
-        _write(db, [row for row in chunk if known.get(row.path) != row], known.keys() - wanted.keys())
+        last = chunk[-1][0]
+        known = {row[0]: row for row in _between(db, after, last)}
+        other = [row for row in chunk if not _is_so(known.get(row[0]), row, search)]
+        _write(db, [(*row, search(row[0])) for row in other], known.keys() - {row[0] for row in chunk})
         after = last
     beyond = [row[0] for row in db.execute("SELECT path FROM shown WHERE path > ?", (after,))]
     _write(db, [], beyond)
@@ -80,6 +87,12 @@ def note_outcome(db: sqlite3.Connection, audio_id: str, fate: str) -> None:
         "UPDATE shown SET fate = ? WHERE +fate = ? AND path IN (SELECT path FROM track WHERE audio_id = ?)",
         (fate, PENDING, audio_id),
     )
+
+
+def fates_of(db: sqlite3.Connection, paths: Iterable[RelPath]) -> Counter[str]:
+    """Count some tracks by what became of them."""
+    rows = (db.execute("SELECT fate FROM shown WHERE path = ?", (path,)).fetchone() for path in paths)
+    return Counter(row["fate"] for row in rows if row is not None)
 
 
 def counts(db: sqlite3.Connection) -> list[tuple[str, str, str | None, int]]:
@@ -224,19 +237,25 @@ def _where(wanted: Wanted) -> tuple[str, list[object]]:
     return ("WHERE " + " AND ".join(criteria) if criteria else ""), values
 
 
-def _between(db: sqlite3.Connection, after: bytes, last: bytes) -> Iterator[Shown]:
-    rows = db.execute("SELECT * FROM shown WHERE path > ? AND path <= ? ORDER BY path", (after, last))
-    for row in rows:
-        yield Shown(**{**dict(row), "path": RelPath(row["path"])})
+def _between(db: sqlite3.Connection, after: bytes, last: bytes) -> Iterator[tuple[Any, ...]]:
+    """Yield what is shown of some tracks; in the place of the text to search 1, where that is known to be right."""
+    cursor = db.cursor()
+    cursor.row_factory = None
+    yield from cursor.execute(
+        """SELECT path, genre, split, label, fate, CASE WHEN fate IN (?, ?) OR search = '' THEN search ELSE 1 END
+           FROM shown WHERE path > ? AND path <= ?""",
+        (PENDING, EXTRACTED, after, last),
+    )
 
 
-def _write(db: sqlite3.Connection, rows: Sequence[Shown], gone: Iterable[bytes]) -> None:
+def _is_so(known: tuple[Any, ...] | None, row: Row, search: Callable[[RelPath], str]) -> bool:
+    return known is not None and known[:-1] == row and (known[-1] == 1 or known[-1] == search(row[0]))
+
+
+def _write(db: sqlite3.Connection, rows: Sequence[tuple[Any, ...]], gone: Iterable[bytes]) -> None:
     gone = list(gone)
     if not rows and not gone:
         return
     with writing(db):
         db.executemany("DELETE FROM shown WHERE path = ?", ((path,) for path in gone))
-        db.executemany(
-            "INSERT OR REPLACE INTO shown VALUES (?, ?, ?, ?, ?, ?)",
-            ((row.path, row.genre, row.split, row.label, row.fate, row.search) for row in rows),
-        )
+        db.executemany("INSERT OR REPLACE INTO shown VALUES (?, ?, ?, ?, ?, ?)", rows)

@@ -7,37 +7,20 @@ from typing import TYPE_CHECKING
 
 from melwatch.manifest import shown
 from melwatch.manifest.database import writing
-from melwatch.track import AudioId, FileStamp, KnownFile, Location, RelPath, Sound, Tags, TrackRecord, Trouble
+from melwatch.manifest.stamps import iter_known
+from melwatch.track import AudioId, Location, RelPath, Sound, Tags, TrackRecord, Trouble
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from melwatch.errors import TrackError
-    from melwatch.track import Identity, Made, RecipeId, SeenFile
-
-_STAMP = "size, mtime_ns, changed_ns, inode"
+    from melwatch.track import FileStamp, Identity, KnownFile, Made, RecipeId, SeenFile
 
 
 def known_files(db: sqlite3.Connection, recipe: RecipeId, *, is_past: bool = False) -> list[KnownFile]:
-    """Return every track on record, in path order, with whether its work is done.
-
-    By a recipe that `is_past` nothing more can be made, so that all is done once it is known which song it is.
-    """
-    rows = db.execute(
-        f"""SELECT path, {_STAMP}, read_ns, track.audio_id,
-                   (s.audio_id IS NOT NULL OR f.audio_id IS NOT NULL
-                    OR (:is_past AND track.audio_id IS NOT NULL)) AS is_done
-            FROM track
-            LEFT JOIN spectrogram s ON s.audio_id = track.audio_id AND s.recipe = :recipe
-            LEFT JOIN failure f ON f.audio_id = track.audio_id AND f.recipe = :recipe
-            ORDER BY path""",  # noqa: S608  column names of our own
-        {"recipe": recipe, "is_past": is_past},
-    )
-    return [
-        KnownFile(path=RelPath(row["path"]), stamp=_stamp(row), read_ns=row["read_ns"], is_done=bool(row["is_done"]))
-        for row in rows
-    ]
+    """Return every track on record, in path order, with whether its work is done."""
+    return list(iter_known(db, recipe, is_past=is_past))
 
 
 def count(db: sqlite3.Connection) -> int:
@@ -187,6 +170,11 @@ def songs_by_path(db: sqlite3.Connection) -> dict[RelPath, AudioId | None]:
     return {RelPath(row["path"]): row["audio_id"] for row in db.execute("SELECT path, audio_id FROM track")}
 
 
+def count_on_record(db: sqlite3.Connection, songs: Iterable[AudioId]) -> int:
+    """Return how many of these songs the library holds."""
+    return sum(db.execute("SELECT 1 FROM track WHERE audio_id = ?", (song,)).fetchone() is not None for song in songs)
+
+
 def ready_audio(db: sqlite3.Connection, recipe: RecipeId) -> set[AudioId]:
     """Return the songs that need no more work: made, or known to fail."""
     rows = db.execute(
@@ -289,10 +277,6 @@ def _record(row: sqlite3.Row) -> TrackRecord:
         trouble=trouble,
         is_quarantined=row["reason"] is not None,
     )
-
-
-def _stamp(row: sqlite3.Row) -> FileStamp:
-    return FileStamp(**{name: int(row[name]) for name in ("size", "mtime_ns", "changed_ns", "inode")})
 
 
 def _columns(stamp: FileStamp) -> tuple[int, str, str, str]:

@@ -157,7 +157,8 @@ def _insert_version(db: sqlite3.Connection, version: VersionRecord) -> None:
 
 def _insert_shards(db: sqlite3.Connection, shards: Iterable[ShardFacts]) -> None:
     db.executemany(
-        "INSERT OR REPLACE INTO shard VALUES (?, ?)",
+        """INSERT INTO shard VALUES (?, ?)
+           ON CONFLICT DO UPDATE SET bytes = excluded.bytes WHERE bytes <> excluded.bytes""",
         ((shard.path, shard.bytes) for shard in shards),
     )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from melwatch import publication
+from melwatch import clearing
 from melwatch.assemble import has_manifest, hold_for_repair, open_for_mending
 from melwatch.dataset.caches import remove_caches
 from melwatch.errors import ConfigError, StoreError
@@ -45,7 +45,7 @@ def gc(
     """Remove old versions, and shards that no version uses any more."""
     shop = given.workshop()
     with open_for_mending(shop, utc_now()) as db:
-        _tell_removed(publication.collect(shop, db, utc_now()), "files")
+        _tell_removed(clearing.collect(shop, db, utc_now()), "files")
         if caches:
             unused_for = timedelta(days=older_than)
             _tell_removed(remove_caches(shop.folder, unused_for=unused_for, now=utc_now()), "caches")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,7 +13,7 @@ from melwatch.assemble import has_manifest, open_for_reading, open_pipeline
 from melwatch.errors import DegradedError
 from melwatch.intake import estimate_work, likely_new
 from melwatch.look import remembered_root, scan_root
-from melwatch.manifest import tracks
+from melwatch.manifest import stamps
 from melwatch.plan import make_plan
 from melwatch.renewal import find_change, in_force
 from melwatch.report import ACCEPT_RECIPE
@@ -72,14 +74,15 @@ def say_what_waits(report: PassReport) -> None:
 def _rehearsal(shop: Workshop) -> list[str]:
     """Look and plan, but act on nothing."""
     if not has_manifest(shop):
-        seen, _ = scan_root(shop, [], None)
+        _, seen, _ = scan_root(shop, list, None)
         plan = make_plan([], seen.seen, seen.unverified)
         return plan_lines(plan, estimate_work(shop, likely_new(plan, plan.to_read, []), None))
     with open_for_reading(shop) as db:
         change = find_change(shop, db)
         shop = in_force(shop, change)
-        known = tracks.known_files(db, shop.recipe.id, is_past=shop.recipe.is_past)
-        seen, _ = scan_root(shop, known, remembered_root(db))
+        begin = partial(stamps.iter_known, db, shop.recipe.id, is_past=shop.recipe.is_past)
+        known, seen, _ = scan_root(shop, begin, remembered_root(db))
         plan = make_plan(known, seen.seen, seen.unverified)
+        plan = replace(plan, unchanged=plan.unchanged + seen.as_known)
         lines = plan_lines(plan, estimate_work(shop, likely_new(plan, plan.to_read, known), db))
         return lines if change is None else [*lines, f"{change.sentence()}."]

@@ -83,7 +83,8 @@ def _values(folder: DatasetFolder, spooled: Path, location: Location, recipe: Re
     shape = (location.windows, *recipe.shape)
     size = int(np.prod(shape)) * np.dtype(recipe.dtype).itemsize
     if location.shard is not None and location.first_row is not None:
-        block: memoryview | bytes = ShardReader(folder.shard(location.shard)).block(location.first_row)
+        shard = ShardReader(folder.shard(location.shard))
+        block: memoryview | bytes = shard.block(location.first_row, location.windows)
     else:
         block = spooled.read_bytes()[:size]
     if len(block) != size:

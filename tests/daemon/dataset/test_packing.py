@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from melwatch.dataset.packing import TRACKS_PER_SHARD, Segment, pack
+from melwatch.dataset.packing import TRACKS_PER_SHARD, Segment, most_copied, most_shards, pack, shard_target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -98,6 +99,95 @@ def test_neighbours_that_fit_together_are_merged(
     for left, right in pairwise(pack(existing, wanted, target)):
         small, large = sorted((len(left.keys), len(right.keys)))
         assert small + large > target or large > 2 * small
+
+
+@quick
+@given(history=histories(), changes=st.lists(tracks, max_size=4))
+def test_thrift_bounds_what_is_copied(
+    history: tuple[dict[str, tuple[int, ...]], tuple[int, ...], int], changes: list[tuple[int, ...]]
+) -> None:
+    """Beyond what is new or touched, a publish copies at most one shard and three tracks for each track written."""
+    shards, wanted, target = history
+    for goal in (wanted, *changes):
+        segments = pack(shards, goal, target, is_thrifty=True)
+        assert keys_of(segments) == goal
+        assert all(1 <= len(segment.keys) <= target for segment in segments)
+
+        position = {key: at for at, key in enumerate(goal)}
+        at = {name: position.get(keys[0]) for name, keys in shards.items() if keys}
+        untouched = [
+            keys for name, keys in shards.items()
+            if keys and (start := at[name]) is not None and goal[start : start + len(keys)] == keys
+        ]  # fmt: skip
+        names = {segment.keys for segment in segments if segment.name is not None}
+        touched = len(goal) - len({key for keys in untouched for key in keys})
+        copied = sum(len(keys) for keys in untouched if keys not in names)
+        assert copied <= most_copied(touched, target)
+        shards = stored(segments)
+
+
+@quick
+@given(history=histories())
+def test_thrift_only_puts_off(history: tuple[dict[str, tuple[int, ...]], tuple[int, ...], int]) -> None:
+    """Publishes that bring nothing new end with shards that need no more merging, and are not too many."""
+    shards, wanted, target = history
+    for _ in range(130):
+        segments = pack(shards, wanted, target, is_thrifty=True)
+        if all(segment.name is not None for segment in segments):
+            break
+        shards = stored(segments)
+
+    assert all(segment.name is not None for segment in segments)
+    assert segments == pack(shards, wanted, target)
+    assert len(segments) <= most_shards(len(wanted), target)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_two_thousand_small_changes_leave_few_shards_and_copy_little(seed: int) -> None:
+    """Songs come one by one, some go: shards stay near the fewest possible, and each song is copied a few times."""
+    random, target = Random(seed), TRACKS_PER_SHARD  # noqa: S311  nothing secret
+    wanted, following = list(range(2000)), 2000
+    shards, written, changed = stored(pack({}, wanted, target)), 0, 0
+    for _ in range(2000):
+        if random.random() < 0.25:
+            del wanted[random.randrange(len(wanted))]
+        else:
+            wanted.append(following)
+            following += 1
+        changed += 1
+        segments = pack(shards, wanted, target, is_thrifty=True)
+        cost = sum(len(segment.keys) for segment in segments if segment.name is None)
+        written += cost
+        assert cost <= target + most_copied(target, target)
+        assert len(segments) <= most_shards(len(wanted), target)
+        shards = stored(segments)
+
+    assert written <= 14 * changed
+
+
+def test_a_library_that_outgrows_its_shards_is_repacked_little_by_little() -> None:
+    """Where shards should be larger than they were, each publish merges one pair."""
+    tracks, larger = 96 * 32, 64
+    shards = stored(pack({}, range(tracks), 32))
+    for count in range(1, 97):
+        segments = pack(shards, range(tracks + count), larger, is_thrifty=True)
+        assert sum(len(segment.keys) for segment in segments if segment.name is None) <= 2 * larger
+        shards = stored(segments)
+
+    assert len(shards) <= most_shards(tracks, larger)
+
+
+def test_shards_grow_with_the_library() -> None:
+    """A split of 70,000 tracks has at most some 2,200 files, one of 700,000 some 11,000."""
+    assert [shard_target(tracks) for tracks in (1, 7_000, 48_000, 70_000, 100_000, 700_000)] == [
+        32,
+        32,
+        32,
+        64,
+        128,
+        128,
+    ]
+    assert most_shards(70_000, shard_target(70_000)) < 3_000
 
 
 FULL = {"a": range(32), "b": range(32, 64), "c": range(64, 96)}

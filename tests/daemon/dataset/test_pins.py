@@ -11,7 +11,7 @@ import pytest
 import melwatch
 from editions import Press, songs
 from melwatch.dataset import layout
-from melwatch.dataset.collect import find_garbage, remove_garbage
+from melwatch.dataset.collect import Limits, find_garbage, remove_garbage
 from melwatch.dataset.history import all_versions
 from melwatch.dataset.pins import pin, unpin
 from melwatch.errors import ConfigError
@@ -24,7 +24,7 @@ LATER = datetime(2030, 1, 1, tzinfo=UTC)
 
 def collect(press: Press) -> list[int]:
     """Collect all that may go; return the versions that are left."""
-    garbage = find_garbage(press.folder, keep_versions=1, keep_hours=0, needed=(), now=LATER)
+    garbage = find_garbage(press.folder, Limits(keep_versions=1, keep_hours=0, now=LATER), needed=())
     remove_garbage(press.folder, garbage)
     return press.folder.version_numbers()
 

@@ -8,7 +8,7 @@ import pytest
 
 from editions import Press, songs
 from melwatch.dataset import install, soundness
-from melwatch.dataset.collect import find_garbage
+from melwatch.dataset.collect import Limits, find_garbage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,7 +87,7 @@ def garbage_shards(press: Press, edition: Edition) -> tuple[str, ...]:
     from datetime import datetime, timedelta
 
     now = datetime.fromisoformat(edition.published_at) + timedelta(days=1)
-    return find_garbage(press.folder, keep_versions=1, keep_hours=1, needed=(), now=now).shards
+    return find_garbage(press.folder, Limits(keep_versions=1, keep_hours=1, now=now), needed=()).shards
 
 
 def test_no_shard_is_collected_while_a_version_cannot_tell_its_own(press: Press) -> None:

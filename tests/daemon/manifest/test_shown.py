@@ -31,6 +31,11 @@ def rows(table: dict[bytes, str]) -> list[Shown]:
     return [row(path, fate) for path, fate in sorted(table.items())]
 
 
+def bring_in_step(db: sqlite3.Connection, table: dict[bytes, str]) -> None:
+    given = [(one.path, one.genre, one.split, one.label, one.fate) for one in rows(table)]
+    shown.bring_in_step(db, given, bytes.hex)
+
+
 def all_rows(db: sqlite3.Connection) -> list[Shown]:
     found = db.execute("SELECT * FROM shown ORDER BY path")
     return [Shown(**dict(one)) for one in found]
@@ -43,20 +48,37 @@ def test_it_ends_as_the_last_pass_worked_it_out(
 ) -> None:
     """Whatever was shown before, in chunks of any size."""
     with pytest_chunks(3), open_manifest(tmp_path_factory.mktemp("shown")) as db:
-        shown.bring_in_step(db, rows(before))
-        shown.bring_in_step(db, rows(after))
+        bring_in_step(db, before)
+        bring_in_step(db, after)
         assert all_rows(db) == rows(after)
 
 
 def test_what_is_so_already_is_not_written(tmp_path: Path) -> None:
     """A pass over a library that is as it was writes no row."""
     with open_manifest(tmp_path) as db:
-        shown.bring_in_step(db, rows({b"a": "pending", b"b": "in_dataset"}))
+        bring_in_step(db, {b"a": "pending", b"b": "in_dataset"})
         changes = db.total_changes
-        shown.bring_in_step(db, rows({b"a": "pending", b"b": "in_dataset"}))
+        bring_in_step(db, {b"a": "pending", b"b": "in_dataset"})
         assert db.total_changes == changes
-        shown.bring_in_step(db, rows({b"a": "in_dataset", b"b": "in_dataset"}))
+        bring_in_step(db, {b"a": "in_dataset", b"b": "in_dataset"})
         assert db.total_changes == changes + 1
+
+
+def test_a_new_tag_can_be_searched_for_after_the_next_pass(tmp_path: Path) -> None:
+    """The text to search is made anew where the tags on record have changed since, and only there."""
+    with open_manifest(tmp_path) as db:
+        tracks.add_tracks(db, [SeenFile(path=RelPath(path), stamp=STAMP) for path in (b"a", b"b")])
+        bring_in_step(db, {b"a": "in_dataset", b"b": "in_dataset"})
+        with writing(db):
+            db.execute("UPDATE track SET title = 'new' WHERE path = ?", (b"a",))
+        asked: list[bytes] = []
+        given = [
+            (one.path, one.genre, one.split, one.label, one.fate)
+            for one in rows(dict.fromkeys((b"a", b"b"), "in_dataset"))
+        ]
+        shown.bring_in_step(db, given, lambda path: asked.append(path) or "new")  # type: ignore[func-returns-value]
+        assert set(asked) == {b"a"}
+        assert [one.search for one in all_rows(db)] == ["new", b"b".hex()]
 
 
 def test_new_tracks_show_at_once_and_their_outcome_as_it_comes(tmp_path: Path) -> None:
