@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 from melwatch.dataset import layout
 from melwatch.edition import Split
@@ -25,7 +25,7 @@ def parsed(content: bytes) -> object:
     return value
 
 
-def is_number(said: object) -> bool:
+def is_number(said: object) -> TypeGuard[int]:
     """Whether this may be the number of a version."""
     return type(said) is int and 0 < said <= _LAST
 

@@ -66,7 +66,7 @@ def current_number(library: Storage) -> int:
     number = said.get("version")
     if not claims.is_number(number) or "dataset_id" not in said:
         raise ConfigError(f"{library.shown}/{layout.CURRENT} is not melwatch's")
-    return int(number)
+    return number
 
 
 def read_version(library: Storage, number: int) -> Distant:
