@@ -19,7 +19,8 @@ VALUES = {
     "melwatch.audiofile", "melwatch.config", "melwatch.defaults", "melwatch.disk", "melwatch.durations",
     "melwatch.edition", "melwatch.errors", "melwatch.filesystem", "melwatch.instance", "melwatch.logfile",
     "melwatch.mounts", "melwatch.mpeg", "melwatch.names", "melwatch.secret", "melwatch.settings",
-    "melwatch.source", "melwatch.system", "melwatch.tag_bounds", "melwatch.track", "melwatch.version", "melwatch.windows",
+    "melwatch.source", "melwatch.system", "melwatch.tag_bounds", "melwatch.track", "melwatch.version",
+    "melwatch.windows",
 }  # fmt: skip
 HEAVY = {"torch", "transformers", "datasets", "pyarrow", "numpy", "dask", "distributed"}
 

@@ -239,14 +239,60 @@ def test_old_versions_of_a_copy_go_as_in_a_dataset(press: Press, tmp_path: Path)
     assert is_sound(tmp_path / "copy", 1)
 
 
-def test_a_source_cannot_lead_out_of_the_folder(press: Press, tmp_path: Path) -> None:
-    """A shard that has no digest for a name is not written anywhere."""
+@pytest.mark.parametrize(
+    "filename", ["../../../train/..", f"/srv/other/{'0' * 32}.arrow", f"../../../test/{'0' * 32}.arrow"]
+)
+def test_a_source_cannot_lead_out_of_the_folder(press: Press, tmp_path: Path, filename: str) -> None:
+    """A shard that has no digest for a name, or lies elsewhere, is neither written nor read anywhere."""
     state, made = (press.folder.version(2) / name for name in ("train/state.json", "version.json"))
     digest = soundness.digest_of(state.read_bytes())
     said = layout.read_json(state)
-    said["_data_files"][0]["filename"] = "../../../train/.."
+    said["_data_files"][0]["filename"] = filename
     state.write_text(json.dumps(said), encoding="utf-8")
     made.write_bytes(made.read_bytes().replace(digest.encode(), soundness.digest_of(state.read_bytes()).encode()))
     with pytest.raises(StoreError, match="did not write"):
         fetch(press.folder.path, tmp_path / "copy")
     assert not (tmp_path / "copy" / "train").exists()
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("version.json", {"files": {"/dev/zero": "0"}}),
+        ("version.json", {"files": {"../../../../x": "0"}}),
+        ("version.json", {"files": []}),
+        ("version.json", {"shards": {"train/x": "much"}}),
+        ("current.json", {"published_at": "2024-01-01T00:00:00"}),
+        ("current.json", {"published_at": 5}),
+        ("dataset_dict.json", {"splits": ["../../elsewhere"]}),
+        ("train/dataset_info.json", {"features": None}),
+        ("train/state.json", {"_data_files": []}),
+        ("train/state.json", {"_data_files": [{"filename": 1}]}),
+    ],
+)
+def test_a_hostile_source_is_refused_in_a_sentence(
+    press: Press, tmp_path: Path, name: str, changes: dict[str, Any]
+) -> None:
+    """Whatever its small files say; the copy keeps what it had."""
+    fetch(press.folder.path, tmp_path / "copy", version=1)
+    home = press.folder.version(2)
+    made = layout.read_json(home / "version.json")
+    made["files"].pop(name, None)
+    (home / "version.json").write_text(json.dumps(made))
+    (home / name).write_text(json.dumps(layout.read_json(home / name) | changes))
+    with pytest.raises(StoreError):
+        fetch(press.folder.path, tmp_path / "copy")
+    assert is_sound(tmp_path / "copy", 1)
+    assert not (tmp_path / "copy" / "versions" / "000002").exists()
+
+
+def test_nothing_is_read_beyond_the_size_of_a_shard(press: Press, tmp_path: Path) -> None:
+    """Nor is JSON followed without end."""
+    shard = press.folder.shard(min(layout.shards_of_version(press.folder, 2)))
+    shard.write_bytes(shard.read_bytes() + bytes(1 << 24))
+    with pytest.raises(DegradedError, match="other bytes"):
+        fetch(press.folder.path, tmp_path / "copy")
+    (press.folder.library / "current.json").write_text("[" * 1_000_000)
+    with pytest.raises(StoreError, match="damaged"):
+        fetch(press.folder.path, tmp_path / "copy")

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import xxhash
 
-from melwatch.dataset import layout, soundness
+from melwatch.dataset import claims, layout, soundness
+from melwatch.dataset.storage import SMALL_BYTES
 from melwatch.disk import put_in_place, remove, temporary_beside
 from melwatch.edition import Split
 from melwatch.errors import ConfigError, DegradedError, StoreError
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from melwatch.dataset.storage import Megabytes, Storage
 
 LIBRARY = "music_lib"
+TABLE_BYTES = 1 << 29
+"""What tells of three million tracks has less."""
 _SPLIT_FILES = tuple(f"{split}/{name}" for split in Split for name in (layout.STATE, layout.INFO))
 _FILES = (layout.TRACKS, layout.LEDGER, layout.GENRES, layout.CARD, layout.DATASET_DICT, *_SPLIT_FILES)
 
@@ -61,7 +64,7 @@ def current_number(library: Storage) -> int:
     """Return the version that is current there."""
     said = _object(library, layout.CURRENT, library.read(layout.CURRENT))
     number = said.get("version")
-    if not isinstance(number, int) or "dataset_id" not in said:
+    if not claims.is_number(number) or "dataset_id" not in said:
         raise ConfigError(f"{library.shown}/{layout.CURRENT} is not melwatch's")
     return number
 
@@ -72,23 +75,23 @@ def read_version(library: Storage, number: int) -> Distant:
     seal = _present(home, layout.CURRENT)
     made_of = _present(home, layout.PROVENANCE)
     made = _object(home, layout.PROVENANCE, made_of)
+    if not claims.is_provenance(made, number):
+        raise StoreError(f"{home.shown}/{layout.PROVENANCE} is not as melwatch writes it")
     digests, sizes = made.get("files", {}), made.get("shards", {})
     files = {name: _present(home, name) for name in _FILES}
     for name, content in files.items():
         if name in digests and soundness.digest_of(content) != digests[name]:
             raise StoreError(f"{home.shown}/{name} is damaged", "`melwatch repair`, where that dataset is made.")
-    said = _object(home, layout.CURRENT, seal)
-    if said.get("version") != number or not isinstance(said.get("dataset_id"), str):
+    if not claims.is_seal(_object(home, layout.CURRENT, seal), number):
         raise StoreError(f"{home.shown}/{layout.CURRENT} is damaged", "`melwatch repair`, where that dataset is made.")
-    named = [
-        f"{split}/{file['filename'].rsplit('/', 1)[-1]}"
-        for split in Split
-        for file in _object(home, layout.STATE, files[f"{split}/{layout.STATE}"])["_data_files"]
-    ]
-    # What is not a digest is no shard, and might lead out of the folder.
-    if not all(layout.SHARD_NAME.fullmatch(path.partition("/")[2]) for path in named):
-        raise StoreError(f"{home.shown} names shards that melwatch did not write")
-    shards = {path: sizes[path] if path in sizes else _size(library, path) for path in named}
+    infos = [claims.parsed(files[f"{split}/{layout.INFO}"]) for split in Split]
+    states = {split: _object(home, layout.STATE, files[f"{split}/{layout.STATE}"]) for split in Split}
+    named = {split: claims.shards_named(said, split) for split, said in states.items()}
+    if not all(named.values()) or not claims.are_readable(infos, claims.parsed(files[layout.DATASET_DICT])):
+        raise StoreError(f"{home.shown} names files or columns that melwatch did not write")
+    shards = {
+        path: sizes[path] if path in sizes else _size(library, path) for paths in named.values() for path in paths
+    }
     return Distant(number=number, files={**files, layout.PROVENANCE: made_of}, seal=seal, shards=shards)
 
 
@@ -96,7 +99,7 @@ def fetch_shard(library: Storage, path: str, size: int, target: Path, count: Meg
     """Copy a shard to its place, synced, if its bytes have the digest that is its name; else raise `DegradedError`."""
     beside = temporary_beside(target)
     try:
-        found, digest = _fetch(library, path, beside, count)
+        found, digest = _fetch(library, path, size, beside, count)
         _require_whole(f"{library.shown}/{path}", found == size and digest == target.stem)
         put_in_place(beside, target)
     except BaseException:
@@ -104,15 +107,17 @@ def fetch_shard(library: Storage, path: str, size: int, target: Path, count: Meg
         raise
 
 
-def _fetch(library: Storage, path: str, beside: Path, count: Megabytes) -> tuple[int, str]:
-    """Copy a file, synced; return the bytes and their digest."""
+def _fetch(library: Storage, path: str, size: int, beside: Path, count: Megabytes) -> tuple[int, str]:
+    """Copy a file, synced, no further than its size; return the bytes and their digest."""
     digest, found = xxhash.xxh3_128(), 0
     with beside.open("wb") as file:
         try:
             for block in library.blocks(path):
+                found += len(block)
+                if found > size:
+                    break
                 digest.update(block)
                 file.write(block)
-                found += len(block)
                 count.add(len(block))
         except FileNotFoundError:
             raise VanishedError(f"{library.shown}/{path} has been removed") from None
@@ -128,7 +133,7 @@ def _require_whole(shown: str, is_whole: bool) -> None:  # noqa: FBT001  what it
 
 
 def _present(home: Storage, name: str) -> bytes:
-    content = home.read(name)
+    content = home.read(name, TABLE_BYTES if name.endswith(".parquet") else SMALL_BYTES)
     if content is None:
         raise VanishedError(f"{home.shown}/{name} is not there")
     return content
@@ -142,10 +147,7 @@ def _size(library: Storage, path: str) -> int:
 
 
 def _object(home: Storage, name: str, content: bytes | None) -> dict[str, Any]:
-    try:
-        said = json.loads(content or b"")
-    except ValueError:
-        said = None
+    said = claims.parsed(content or b"")
     if not isinstance(said, dict):
         raise StoreError(f"{home.shown}/{name} is damaged", "`melwatch repair`, where that dataset is made.")
     return said
