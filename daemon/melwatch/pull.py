@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from melwatch import filesystem
 from melwatch.dataset import layout, soundness
-from melwatch.dataset.collect import find_garbage, remove_garbage
+from melwatch.dataset.collect import Limits, find_garbage, remove_garbage
 from melwatch.dataset.distant import VanishedError, current_number, fetch_shard, find_library, read_version
 from melwatch.dataset.install import install
 from melwatch.dataset.layout import DatasetFolder
@@ -135,5 +135,6 @@ def _collect(folder: DatasetFolder, number: int, now: datetime) -> int:
     """
     if number != max(folder.version_numbers()):
         return 0
-    found = find_garbage(folder, keep_versions=KEEP_VERSIONS, keep_hours=KEEP_HOURS, needed=(), now=now)
-    return remove_garbage(folder, found).bytes
+    numbers = frozenset(folder.version_numbers())
+    limits = Limits(keep_versions=KEEP_VERSIONS, keep_hours=KEEP_HOURS, on_record=numbers, now=now)
+    return remove_garbage(folder, find_garbage(folder, limits, needed=())).bytes
