@@ -135,6 +135,5 @@ def _collect(folder: DatasetFolder, number: int, now: datetime) -> int:
     """
     if number != max(folder.version_numbers()):
         return 0
-    numbers = frozenset(folder.version_numbers())
-    limits = Limits(keep_versions=KEEP_VERSIONS, keep_hours=KEEP_HOURS, on_record=numbers, now=now)
+    limits = Limits(keep_versions=KEEP_VERSIONS, keep_hours=KEEP_HOURS, now=now)
     return remove_garbage(folder, find_garbage(folder, limits, needed=())).bytes
