@@ -17,7 +17,7 @@ from datasets import DatasetDict, load_dataset, load_from_disk
 import melwatch
 from editions import Press, songs
 from melwatch.dataset import install, layout, soundness
-from melwatch.dataset.collect import find_garbage, remove_garbage
+from melwatch.dataset.collect import Limits, find_garbage, remove_garbage
 from melwatch.dataset.layout import DatasetFolder
 from melwatch.dataset.storage import Storage
 from melwatch.errors import ConfigError, DegradedError, LockedError, StoreError
@@ -126,10 +126,8 @@ def test_a_version_that_is_collected_meanwhile_is_left_for_the_newer_one(
     def collecting(self: Storage, name: str) -> Any:
         if name == shards[1] and press.number == 2:
             press.publish(songs(60, ("Jazz", "Rock", "Soul")), recipe="other")
-            found = find_garbage(
-                press.folder, keep_versions=1, keep_hours=0, needed=(), now=NOW + timedelta(days=1)
-            )  # fmt: skip
-            remove_garbage(press.folder, found)
+            limits = Limits(keep_versions=1, keep_hours=0, now=NOW + timedelta(days=1))
+            remove_garbage(press.folder, find_garbage(press.folder, limits, needed=()))
         return blocks(self, name)
 
     monkeypatch.setattr(Storage, "blocks", collecting)

@@ -29,14 +29,14 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from editions import Press, songs
-from melwatch.dataset.collect import find_garbage, remove_garbage
+from melwatch.dataset.collect import Limits, find_garbage, remove_garbage
 from melwatch.dataset.publish import publish
 
 press = Press(place=Path(sys.argv[1]))
 while not Path(sys.argv[1], "stop").exists():
     edition = press.edition(songs(200 + press.number % 5), recipe=f"recipe {press.number % 3}")
     publish(press.folder.path, edition)
-    found = find_garbage(press.folder, keep_versions=1, keep_hours=0, needed=(), now=datetime.now(UTC))
+    found = find_garbage(press.folder, Limits(keep_versions=1, keep_hours=0, now=datetime.now(UTC)), needed=())
     remove_garbage(press.folder, found)
     print(edition.number, flush=True)
 """

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from melwatch.pipeline import Passed
     from melwatch.workshop import Workshop
 
+pytestmark = pytest.mark.slow
+
 HALF = {"MELWATCH_DATASET__DTYPE": "float16"}
 
 

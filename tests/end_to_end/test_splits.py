@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from building import Tree
 
-pytestmark = [pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 def by_artist(mp3: bytes, artist: str) -> bytes:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture
 def rig(tmp_path: Path) -> Rig:
     """Two versions of a library of two genres."""

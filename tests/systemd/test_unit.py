@@ -30,7 +30,7 @@ class Place(PurePosixPath):
 def places(**other: Any) -> Places:
     """Return where things usually lie."""
     facts = {
-        "python": Place("/opt/mw/bin/python"), "config_file": Place("/etc/melwatch/jazz.toml"),
+        "python": Place("/opt/melwatch/bin/python"), "config_file": Place("/etc/melwatch/jazz.toml"),
         "writable": [Place("/srv/dataset")], "readable": [Place("/srv/music")],
     }  # fmt: skip
     return Places(**cast("Any", facts | other))
@@ -63,7 +63,7 @@ def test_what_no_unit_file_can_hold_is_refused(text: str) -> None:
 def test_the_command_is_the_very_python_and_configuration() -> None:
     """Nothing is looked up on a path, in a working folder, or in variables."""
     assert command_line(places()) == (
-        ':"/opt/mw/bin/python" "-P" "-m" "melwatch_service" "run" "--config" "/etc/melwatch/jazz.toml"'
+        ':"/opt/melwatch/bin/python" "-P" "-m" "melwatch_service" "run" "--config" "/etc/melwatch/jazz.toml"'
     )
 
 
@@ -113,7 +113,7 @@ def test_no_placeholder_is_left() -> None:
 
 
 @pytest.mark.parametrize(
-    "python", ["/opt/mw/bin/python", "/srv/two words/python", "/srv/100%/python", '/srv/a"b\\c/python']
+    "python", ["/opt/melwatch/bin/python", "/srv/two words/python", "/srv/100%/python", '/srv/a"b\\c/python']
 )
 def test_what_a_unit_starts_is_read_back(python: str) -> None:
     """Whatever its path holds."""

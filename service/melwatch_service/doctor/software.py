@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from melwatch_service.doctor.finding import Finding
 
 NEEDED = {
-    "apscheduler": "3.11", "av": "14", "datasets": "2.14", "jinja2": "3.1", "matplotlib": "3.8", "mutagen": "1.47",
+    "apscheduler": "3.11", "av": "14", "datasets": "2.14", "fsspec": "2023.1", "huggingface_hub": "0.20",
+    "jinja2": "3.1", "matplotlib": "3.8", "mutagen": "1.47",
     "numpy": "1.26", "pathspec": "1", "pebble": "5.1", "platformdirs": "4", "prometheus-client": "0.20",
     "psutil": "5.9", "pyarrow": "15", "pydantic": "2.7", "rich": "13", "scipy": "1.11", "soundfile": "0.13",
     "soxr": "0.5", "starlette": "0.45", "typer": "0.15", "uvicorn": "0.34", "watchdog": "7.1", "xxhash": "3.4",

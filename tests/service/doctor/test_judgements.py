@@ -41,7 +41,7 @@ NOW = datetime(2026, 5, 1, tzinfo=UTC)
 INOTIFY = {"max_user_watches": 1000, "max_user_instances": 128, "max_queued_events": 16_384}
 PACKAGES: dict[str, str | None] = {**software.NEEDED, **software.OPTIONAL}
 GIB = 1 << 30
-UNIT = {"account": None, "program": Path("/opt/mw/bin/python"), "is_current": True}
+UNIT = {"account": None, "program": Path("/opt/melwatch/bin/python"), "is_current": True}
 MELWATCH = service.Person(name="melwatch", number=990, groups=frozenset({990, 100}))
 
 
