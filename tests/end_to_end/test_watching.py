@@ -35,6 +35,11 @@ def rig(tmp_path: Path) -> Rig:
     return rig
 
 
+def heed_ctrl_c() -> None:
+    """Have the process end by it though the tests run in the background, where shells have it ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Terminal:
     """A pseudo terminal with the command in it."""
 
@@ -49,7 +54,7 @@ class Terminal:
             rig.command("status", "--watch"),
             stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
             env={**{k: v for k, v in os.environ.items() if k not in {"COLUMNS", "LINES"}}, "TERM": "xterm-256color"},
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509  there are no threads
+            preexec_fn=lambda: (heed_ctrl_c(), fcntl.ioctl(0, termios.TIOCSCTTY, 0)),  # noqa: PLW1509  there are no threads
         )  # fmt: skip
         os.close(theirs)
         self.said = b""
@@ -89,7 +94,8 @@ def test_it_fills_a_terminal_until_ctrl_c(rig: Rig, rows: int, columns: int) -> 
 
 def test_a_pipe_gets_it_whenever_it_changes(rig: Rig) -> None:
     """Once at first, and once more after another pass; as a line of JSON each for programs."""
-    with subprocess.Popen(rig.command("status", "--watch", "--json"), stdout=subprocess.PIPE) as process:
+    command = rig.command("status", "--watch", "--json")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, preexec_fn=heed_ctrl_c) as process:  # noqa: PLW1509
         assert process.stdout is not None
         first = json.loads(process.stdout.readline())
         library(rig.music, {HOSTILE: songs(1, first=20)})
