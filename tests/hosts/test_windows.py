@@ -95,11 +95,11 @@ class WindowsRig:
                 process.kill()
 
 
-def melwatch(host: WindowsHost, *arguments: str, expect: int = 0) -> str:
+def melwatch(host: WindowsHost, *arguments: str, expect: int | None = 0) -> str:
     """Run a command of melwatch on Windows; return what it said."""
     done = host.run("python", "-m", "melwatch_service", *arguments)
     said = (done.stdout + done.stderr).decode("utf-8", "backslashreplace")
-    assert done.returncode == expect, said
+    assert expect is None or done.returncode == expect, said
     return said
 
 
@@ -113,7 +113,7 @@ def songs_in(dataset: Path, root: str) -> set[str]:
     return {path.removeprefix(root + "\\").replace("\\", "/") for path in paths}
 
 
-def wait_for(condition: Callable[[], bool], timeout_s: float = 90) -> None:
+def wait_for(condition: Callable[[], bool], timeout_s: float = 180) -> None:
     """Wait until something holds."""
     until_s = time.monotonic() + timeout_s
     while not condition():
@@ -311,7 +311,7 @@ def test_a_service_that_cannot_start_says_why(host: WindowsHost) -> None:
         done = host.run("sc", "start", "melwatch")
         assert done.returncode in {0, 1}
         wait_for(lambda: "is not valid TOML" in (folder / "logs" / "melwatch.log").read_text(encoding="utf-8"))
-        wait_for(lambda: "its last exit code is 2" in melwatch(host, "service", "status", "--system"))
+        wait_for(lambda: "its last exit code is 2" in melwatch(host, "service", "status", "--system", expect=None))
 
 
 def test_the_task_of_a_person() -> None:
