@@ -67,17 +67,18 @@ def small_spectrograms(place: Path) -> dict[str, str]:
 
 
 def take_in(place: Path) -> None:
-    """Put all songs on record as if they had been extracted."""
+    """Put all names that are not, on record as songs that have been extracted."""
     config = load_config(music=place / "music", dataset=place / "dataset", state=place / "state")
     shop, now = open_workshop(config), datetime.now(UTC)
     values = np.random.default_rng(1).normal(0, 0.5, (6, *shop.recipe.shape)).astype(np.float32)
     sound = Sound(duration_s=200.0, promised_s=200.0, method="slices")
     with open_for_work(shop, now) as db:
         shop.state.spool.mkdir(exist_ok=True)
-        seen = look(shop, db).seen.seen
-        tracks.add_tracks(db, seen)
+        known = tracks.songs_by_path(db)
+        new = [file for file in look(shop, db).seen.seen if file.path not in known]
+        tracks.add_tracks(db, new)
         with writing(db):
-            for number, file in enumerate(seen):
+            for number, file in enumerate(new, len(known)):
                 _, artist, album, title = file.path.decode().removesuffix(".mp3").split("/")
                 song = AudioId(hashlib.sha256(file.path).hexdigest())
                 tags = Tags(title=title, artist=artist, album=album)

@@ -6,28 +6,17 @@ own, as with real songs. Spectrograms are noise, of 3 kB a song with the small r
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
-import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import numpy as np
-from large import small_spectrograms
+from large import small_spectrograms, take_in
 
 from building import tone
-from melwatch.assemble import open_for_work, open_workshop
-from melwatch.look import look
-from melwatch.manifest import tracks
-from melwatch.manifest.database import writing
-from melwatch.settings import load_config
-from melwatch.spectrogram.spool import spool_file, write_spool
-from melwatch.track import AudioId, Identity, Sound, Tags
 from running import Rig
 
 if TYPE_CHECKING:
@@ -51,29 +40,6 @@ def make_library(root: Path, files: int) -> None:
             original = file
         else:
             os.link(original, file)
-
-
-def take_in(place: Path) -> None:
-    """Put all names that are not, on record as songs that have been extracted."""
-    config = load_config(music=place / "music", dataset=place / "dataset", state=place / "state")
-    shop, now = open_workshop(config), datetime.now(UTC)
-    values = np.random.default_rng(1).normal(0, 0.5, (6, *shop.recipe.shape)).astype(np.float32)
-    sound = Sound(duration_s=200.0, promised_s=200.0, method="slices")
-    with open_for_work(shop, now) as db:
-        shop.state.spool.mkdir(exist_ok=True)
-        known = tracks.songs_by_path(db)
-        new = [file for file in look(shop, db).seen.seen if file.path not in known]
-        tracks.add_tracks(db, new)
-        with writing(db):
-            for number, file in enumerate(new, len(known)):
-                _, artist, album, title = file.path.decode().removesuffix(".mp3").split("/")
-                song = AudioId(hashlib.sha256(file.path).hexdigest())
-                tags = Tags(title=title, artist=artist, album=album)
-                identity = Identity(audio_id=song, file_digest=song, tags=tags)
-                values[0, 0, 0] = number
-                made = write_spool(spool_file(shop.state.spool, song, shop.recipe.id), values, sound)
-                tracks.record_identity(db, file.path, file.stamp, time.time_ns() + 10**10, identity)
-                tracks.record_spectrogram(db, song, shop.recipe.id, made)
 
 
 def published(place: Path, files: int, variables: Mapping[str, str] | None = None) -> Rig:

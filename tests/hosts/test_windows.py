@@ -113,7 +113,7 @@ def songs_in(dataset: Path, root: str) -> set[str]:
     return {path.removeprefix(root + "\\").replace("\\", "/") for path in paths}
 
 
-def wait_for(condition: Callable[[], bool], timeout_s: float = 180) -> None:
+def wait_for(condition: Callable[[], bool], timeout_s: float = 90) -> None:
     """Wait until something holds."""
     until_s = time.monotonic() + timeout_s
     while not condition():
