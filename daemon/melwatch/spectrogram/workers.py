@@ -5,14 +5,14 @@ What the work is, is not known here: a function and its arguments are handed in.
 
 from __future__ import annotations
 
-from concurrent.futures import FIRST_COMPLETED, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
 
@@ -21,7 +21,6 @@ from melwatch.errors import DegradedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from concurrent.futures import Future
     from multiprocessing.context import BaseContext
     from multiprocessing.synchronize import RLock
     from threading import Event
@@ -31,9 +30,10 @@ if TYPE_CHECKING:
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-_IN_FLIGHT_PER_PROCESS = 2
+_IN_FLIGHT = 2
+"""Tasks of one worker: the one that it does and its next."""
 _MOST_BREAKS = 3
-"""How often workers are begun anew while nothing comes of it."""
+"""How often each worker is begun anew while nothing comes of it."""
 _GLANCE_S = 0.25
 """How often to look whether work is to be halted."""
 
@@ -65,17 +65,9 @@ class Workers(Generic[Task]):
         initializer: Callable[..., None],
         initargs: tuple[object, ...],
     ) -> None:
-        self.processes = processes
         self.timeout_s = timeout_s
-        self._ways = _Ways(system.child_context())
-        self._begin = partial(
-            ProcessPool,
-            max_workers=processes,
-            initializer=initializer,
-            initargs=initargs,
-            context=self._ways,  # type: ignore[arg-type]
-        )
-        self.pool = self._begin()
+        begin = partial(ProcessPool, max_workers=1, initializer=initializer, initargs=initargs)
+        self._workers = [_Worker[Task](begin) for _ in range(processes)]
 
     def __enter__(self) -> Self:
         """Start nothing yet: the first task does."""
@@ -85,12 +77,10 @@ class Workers(Generic[Task]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End the workers: they are idle, or after an exception whatever they are doing."""
-        self._end()
-
-    def _end(self) -> None:
-        self.pool.stop()  # type: ignore[no-untyped-call]
-        self.pool.join()
-        self._ways.locks.clear()
+        for worker in self._workers:
+            worker.pool.stop()  # type: ignore[no-untyped-call]
+        for worker in self._workers:
+            worker.end()
 
     def map(
         self, work: Callable[[Task], Result], tasks: Iterable[Task], halt: Event | None = None
@@ -103,37 +93,79 @@ class Workers(Generic[Task]):
         Raises `DegradedError` where workers cannot be started, or die again and again before they do anything.
         """
         waiting, breaks = chain(tasks), 0
-        unscheduled: list[Task] = []
-        running: dict[Future[Result], Task] = {}
         while True:
             if halt is not None and halt.is_set():
                 waiting = chain()
-                running = {future: task for future, task in running.items() if future.running() or not future.cancel()}
-            try:
-                for task in islice(waiting, max(0, self.processes * _IN_FLIGHT_PER_PROCESS - len(running))):
-                    unscheduled = [task]
-                    running[self._schedule(work, task)] = unscheduled.pop()
-                if not running:
-                    return
-                done, _ = wait(running, _GLANCE_S if halt is not None else None, FIRST_COMPLETED)
-                for future in done:
-                    outcome = _outcome(future, running[future])
-                    del running[future]
-                    breaks = 0
-                    yield outcome
-            except BrokenProcessPool as error:
-                breaks += 1
-                if breaks > _MOST_BREAKS:
-                    raise _no_workers() from error
-                self._end()
-                self.pool = self._begin()
-                waiting, running = chain(unscheduled, running.values(), waiting), {}
+                for worker in self._workers:
+                    worker.leave_what_is_not_begun()
+            room = sum(max(0, _IN_FLIGHT - len(worker.tasks)) for worker in self._workers)
+            for task in islice(waiting, room):
+                least_busy = min(self._workers, key=lambda worker: len(worker.tasks))
+                least_busy.schedule(work, task, self.timeout_s(task))
+            futures = [future for worker in self._workers for future in worker.tasks]
+            if not futures:
+                return
+            wait(futures, _GLANCE_S if halt is not None else None, FIRST_COMPLETED)
+            for worker in self._workers:
+                outcomes, is_broken = worker.take()
+                breaks = 0 if outcomes else breaks + is_broken
+                yield from outcomes
+                if is_broken or any(outcome.loss is not None for outcome in outcomes):
+                    waiting = chain(worker.begin_anew(), waiting)
+            if breaks > _MOST_BREAKS * len(self._workers):
+                raise _no_workers()
 
-    def _schedule(self, work: Callable[[Task], Result], task: Task) -> Future[Result]:
+
+class _Worker(Generic[Task]):
+    """One process, and the tasks that it does and will do next.
+
+    It has a pool to itself. What several processes share would be out of order for all of them as soon as one
+    is killed while it holds a lock, or has taken a task and not yet said so.
+    """
+
+    def __init__(self, begin: Callable[..., ProcessPool]) -> None:
+        self._ways = _Ways(system.child_context())
+        self._begin = partial(begin, context=self._ways)
+        self.pool = self._begin()
+        self.tasks: dict[Future[Any], Task] = {}
+
+    def schedule(self, work: Callable[[Task], Any], task: Task, timeout_s: float) -> None:
+        """Have it do one task more; whether it can is seen when it is taken."""
+        future: Future[Any]
         try:
-            return self.pool.schedule(work, args=(task,), timeout=self.timeout_s(task))
-        except RuntimeError as error:  # the pool broke since the last task
-            raise BrokenProcessPool from error
+            future = self.pool.schedule(work, args=(task,), timeout=timeout_s)
+        except RuntimeError:  # it broke since the last task
+            future = Future()
+            future.set_exception(BrokenProcessPool())
+        self.tasks[future] = task
+
+    def leave_what_is_not_begun(self) -> None:
+        """Forget the tasks that are still to be done."""
+        self.tasks = {future: task for future, task in self.tasks.items() if future.running() or not future.cancel()}
+
+    def take(self) -> tuple[list[Done[Task, Any]], bool]:
+        """Return what is done, and whether the process was lost over nothing in particular."""
+        done: list[Done[Task, Any]] = []
+        for future in [future for future in self.tasks if future.done()]:
+            try:
+                done.append(_outcome(future, self.tasks[future]))
+            except BrokenProcessPool:
+                return done, True
+            del self.tasks[future]
+        return done, False
+
+    def begin_anew(self) -> list[Task]:
+        """Put another process in its place; return the tasks that are left."""
+        self.end()
+        self.pool = self._begin()
+        left, self.tasks = list(self.tasks.values()), {}
+        return left
+
+    def end(self) -> None:
+        """End the process, whatever it is doing."""
+        self.pool.stop()  # type: ignore[no-untyped-call]
+        self.pool.join()
+        self._ways.locks.clear()
 
 
 class _Ways:

@@ -42,6 +42,32 @@ def test_a_worker_that_is_killed_over_nothing_costs_nothing(tmp_path: Path) -> N
     assert sorted(done, key=lambda each: each.task) == [Done(number, number) for number in range(9)]
 
 
+class Deadly(int):
+    """A number that ends the first process that it is sent to, as it is received."""
+
+    mark: Path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _received, (int(self), self.mark)
+
+
+def _received(number: int, mark: Path) -> int:
+    _end_at_first(mark)
+    return number
+
+
+@pytest.mark.timeout(50)
+def test_a_worker_that_is_killed_as_it_takes_a_task_keeps_nobody_waiting(tmp_path: Path) -> None:
+    """It holds a lock at that moment; another that is at work neither waits for that, a minute, nor loses the task."""
+    deadly = Deadly(0)
+    deadly.mark = tmp_path / "ended"
+    with Workers[int](processes=2, timeout_s=lambda _: 60.0, initializer=_end, initargs=(None,)) as pool:
+        done = list(pool.map(time.sleep, [2, deadly, 0, 0]))
+    assert deadly.mark.exists()
+    assert sorted(each.task for each in done) == [0, 0, 0, 2]
+    assert {each.loss for each in done} == {None}
+
+
 def test_work_comes_back() -> None:
     """Each task has its result."""
     with workers(None) as pool:
