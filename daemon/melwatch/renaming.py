@@ -36,10 +36,16 @@ def follow_config(db: Connection, names: GenreNames) -> dict[str, str]:
     songs = tracks.songs_by_path(db)
     with writing(db):
         set_meta(db, _NAMES, json.dumps(names.by_folder))
-        return _rename(db, _songs_by_genre(songs, before), _songs_by_genre(songs, names))
+        return _rename(db, _songs_by_genre(songs, before), _songs_by_genre(songs, names), may_merge=True)
 
 
-def _rename(db: Connection, before: Mapping[str, set[AudioId]], after: Mapping[str, set[AudioId]]) -> dict[str, str]:
+def _rename(
+    db: Connection,
+    before: Mapping[str, set[AudioId]],
+    after: Mapping[str, set[AudioId]],
+    *,
+    may_merge: bool = False,
+) -> dict[str, str]:
     known = ledger.class_names(db)
     # Who only spells a name otherwise has more right to it than who is merged into it.
     respelled = {
@@ -49,7 +55,7 @@ def _rename(db: Connection, before: Mapping[str, set[AudioId]], after: Mapping[s
         if folded(genre) == folded(name) and genre not in known and name not in after
     }
     spelled = [respelled.get(name, name) for name in known]
-    renames = respelled | find_renames(spelled, before, after)
+    renames = respelled | find_renames(spelled, before, after, may_merge=may_merge)
     ledger.save_classes(db, [renames.get(name, name) for name in known])
     return renames
 

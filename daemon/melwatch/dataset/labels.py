@@ -20,11 +20,15 @@ def find_renames(
     known: Collection[str],
     vanished: Mapping[str, AbstractSet[AudioId]],
     present: Mapping[str, AbstractSet[AudioId]],
+    *,
+    may_merge: bool = False,
 ) -> dict[str, str]:
     """Return old name to new name for genre folders that were renamed.
 
     A folder was renamed when nothing is left under its name while its songs turn up under one new
-    name that has no class yet, at least half of them, and under no other new name.
+    name that has no class yet, at least half of them, and under no other new name. They must also be at
+    least half of what is there under that name, unless `may_merge`: the last song of a genre, moved into
+    a folder of others, does not rename that.
     `vanished` and `present` map genre names to the songs that went and the songs that are there.
     """
     renames: dict[str, str] = {}
@@ -32,6 +36,9 @@ def find_renames(
         heirs = [
             new for new in sorted(set(present) - set(known) - set(renames.values())) if present[new] & vanished[old]
         ]
-        if len(heirs) == 1 and 2 * len(present[heirs[0]] & vanished[old]) >= len(vanished[old]):
-            renames[old] = heirs[0]
+        if len(heirs) == 1:
+            (new,) = heirs
+            moved = len(present[new] & vanished[old])
+            if 2 * moved >= len(vanished[old]) and (may_merge or 2 * moved >= len(present[new])):
+                renames[old] = new
     return renames

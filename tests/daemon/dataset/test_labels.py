@@ -72,17 +72,19 @@ def test_the_order_in_which_genres_are_found_does_not_matter(eligible: list[str]
         ({"Small": "abc"}, {"Hard": "abc"}, {}),
         ({"Rock": "abc", "Jazz": "def"}, {"A": "abc", "B": "def"}, {"Rock": "A", "Jazz": "B"}),
         ({"Rock": "abc", "Jazz": "def"}, {"A": "abcdef"}, {"Jazz": "A"}),
+        ({"Rock": "abcde", "Jazz": "f"}, {"A": "abcdef"}, {"Rock": "A"}),
+        ({"Rock": "a"}, {"Small": "awxyz"}, {}),
     ],
     ids=[
         "all of it", "half of it", "with others", "too little of it", "split in two", "a song elsewhere",
         "something left", "merged into a known genre", "deleted", "never read", "never had a class",
-        "two at once", "two into one",
+        "two at once", "two into one", "a large and a small into one", "the last song moved among others",
     ],
 )  # fmt: skip
 def test_a_rename_is_told_from_other_changes(
     vanished: dict[str, str], present: dict[str, str], renames: dict[str, str]
 ) -> None:
-    """A genre was renamed when at least half its songs reappear under one new name, none under another."""
+    """A genre was renamed when at least half its songs are at least half of what is under one new name."""
     found = find_renames(
         ["Jazz", "Rock"],
         {name: songs(ids) for name, ids in vanished.items()},
@@ -90,3 +92,10 @@ def test_a_rename_is_told_from_other_changes(
     )
 
     assert found == renames
+
+
+def test_who_says_that_a_genre_has_another_name_may_merge_it() -> None:
+    """Told so by the configuration, a class goes to its new name whatever else is there."""
+    rock, others = {"Rock": songs("ab")}, {"Guitars": songs("abvwxyz")}
+    assert find_renames(["Rock"], rock, others) == {}
+    assert find_renames(["Rock"], rock, others, may_merge=True) == {"Rock": "Guitars"}
