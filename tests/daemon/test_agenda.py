@@ -13,7 +13,7 @@ from melwatch.agenda import HINT_DELAY_S, Agenda
 QUIET_S, MAX_WAIT_S = 30.0, 900.0
 START_S = 1000.0
 
-quick = settings(max_examples=100, deadline=None)
+quick = settings(max_examples=100)
 moments = st.integers(0, 2000).map(lambda tenths: START_S + tenths / 10)
 
 

@@ -14,7 +14,7 @@ from melwatch.track import AudioId, RelPath
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-quick = settings(max_examples=100, deadline=None)
+quick = settings(max_examples=100)
 
 POLICY = BrakePolicy()
 COUNTS_ONLY = BrakePolicy(whole_genre=False)

@@ -16,7 +16,7 @@ songs = st.sampled_from(SONGS)
 libraries = st.dictionaries(st.sampled_from("ABCDE"), st.lists(songs, min_size=3, max_size=14, unique=True))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(genres=libraries, ledger=st.dictionaries(songs, st.sampled_from(list(Split))))
 def test_genres_at_rest_need_not_be_placed(genres: dict[str, list[AudioId]], ledger: dict[AudioId, Split]) -> None:
     """What is decided, moved and lacking is the same whether they are looked at or not."""

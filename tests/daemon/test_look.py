@@ -378,7 +378,7 @@ def told(seen: Scan) -> tuple[object, ...]:
     return seen.seen, {entry.path: entry.reason for entry in seen.left_out}, set(seen.unverified)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(EDITS, EDITS)
 def test_a_look_at_what_changed_sees_what_a_look_at_everything_sees(before: Any, after: Any) -> None:
     """Whatever is changed in some folders, to look at those is as good as to look at all."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from melwatch.names import display, folded, genre_of, native, printable
 
-quick = settings(max_examples=60, deadline=None)
+quick = settings(max_examples=60)
 
 
 @quick

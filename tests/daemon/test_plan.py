@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from melwatch.plan import Plan
 
-quick = settings(max_examples=60, deadline=None)
+quick = settings(max_examples=60)
 
 NOON_NS = 1_700_000_000_000_000_000
 HOUR_NS = 3_600_000_000_000

@@ -331,7 +331,7 @@ def test_what_no_event_told_of_is_found_by_the_next_reconcile(tmp_path: Path) ->
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(CHANGES, HINTS), max_size=3))
 def test_hints_lost_repeated_reordered_or_made_up_end_in_the_same_state(rounds: Any) -> None:
     """Whatever the watch tells, after a look at everything the manifest holds what the folders hold."""

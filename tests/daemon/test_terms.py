@@ -360,7 +360,7 @@ def edited(files: Files, edit: tuple[str, int, int], number: int) -> Files:
 
 
 @pytest.mark.parametrize("group_by", ["track", "album", "artist"])
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(history=edits())
 def test_over_a_hundred_edits_ids_and_splits_keep_their_word(
     tmp_path_factory: pytest.TempPathFactory, group_by: str, history: list[tuple[str, int, int]]

@@ -70,7 +70,7 @@ def from_the_data(dataset: Path, before: int, after: int) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=st.lists(st.tuples(libraries, recipes), min_size=2, max_size=3))
 def test_any_two_versions_differ_as_their_data_do(
     tmp_path_factory: pytest.TempPathFactory, history: list[tuple[dict[str, tuple[int, Split]], str]]

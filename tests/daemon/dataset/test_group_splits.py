@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from melwatch.dataset.splits import Placement
 
-quick = settings(max_examples=150, deadline=None)
+quick = settings(max_examples=150)
 
 SHARES = {"train": 0.7, "validate": 0.1, "test": 0.2}
 TRAIN, VALIDATE, TEST = Split

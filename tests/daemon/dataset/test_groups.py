@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from melwatch.dataset.groups import Group, GroupBy, Member, album_folder, album_key, artist_key, make_groups
 from melwatch.track import AudioId, RelPath, Tags
 
-quick = settings(max_examples=60, deadline=None)
+quick = settings(max_examples=60)
 
 TRACK, ALBUM, ARTIST = GroupBy
 

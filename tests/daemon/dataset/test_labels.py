@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from melwatch.dataset.labels import assign_classes, find_renames
 from melwatch.track import AudioId
 
-quick = settings(max_examples=60, deadline=None)
+quick = settings(max_examples=60)
 
 genres = st.sampled_from(["Blues", "Jazz", "Pop", "Rock", "Volksmusik", "Ärzte"])
 

@@ -16,7 +16,7 @@ from melwatch.dataset.packing import TRACKS_PER_SHARD, Segment, most_copied, mos
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-quick = settings(max_examples=60, deadline=None)
+quick = settings(max_examples=60)
 
 targets = st.integers(1, 40)
 tracks = st.lists(st.integers(0, 120), unique=True).map(tuple)

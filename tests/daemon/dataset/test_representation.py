@@ -14,7 +14,7 @@ from melwatch.dataset.representation import quantile, representation
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-quick = settings(max_examples=60, deadline=None)
+quick = settings(max_examples=60)
 
 
 @quick

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from melwatch.dataset.splits import Placement
 
-quick = settings(max_examples=60, deadline=None)
+quick = settings(max_examples=60)
 
 SHARES = {"train": 0.7, "validate": 0.1, "test": 0.2}
 TRAIN, VALIDATE, TEST = Split

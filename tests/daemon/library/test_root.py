@@ -18,7 +18,7 @@ from melwatch.library.root import RootKey, RootState, RootVerdict, judge_root, r
 if TYPE_CHECKING:
     from pathlib import Path
 
-quick = settings(max_examples=100, deadline=None)
+quick = settings(max_examples=100)
 
 HERE = RootKey(device=1, inode=2)
 ELSEWHERE = RootKey(device=3, inode=2)

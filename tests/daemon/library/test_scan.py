@@ -84,7 +84,7 @@ trees = st.recursive(st.just(b""), lambda inner: st.dictionaries(names, inner, m
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(tree=trees)
 def test_a_scan_finds_what_a_walk_finds(tree: Tree) -> None:
     """Whatever the tree, tracks are those of `os.walk`, sorted, and every other file is accounted for."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from melwatch.library.settle import Verdict
 
-quick = settings(max_examples=100, deadline=None)
+quick = settings(max_examples=100)
 
 NOON_NS = 1_700_000_000_000_000_000
 SECOND_NS = 1_000_000_000

@@ -120,7 +120,7 @@ def test_other_formats_are_read(tmp_path: Path, kind: str) -> None:
 
 
 @given(data=st.data())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_broken_tags_are_no_tags(name: Path, data: st.DataObject) -> None:
     """Whatever is in a file, reading its tags gives text that can be written down."""
     whole = bytearray(id3v2(title=["Title"], artist=["Artist"]) + SONG[:500] + ape(album="Album") + ID3V1)

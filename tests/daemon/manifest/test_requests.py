@@ -139,7 +139,7 @@ def test_an_old_request_that_waits_is_kept(db: Connection) -> None:
     assert numbers(db) == [first]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(steps=st.lists(st.sampled_from(["ask", "answer", "withdraw"]), max_size=40))
 def test_no_request_is_taken_twice_or_lost(tmp_path_factory: pytest.TempPathFactory, steps: list[str]) -> None:
     """Each waits until it is answered or withdrawn, whatever happens to the others."""

@@ -41,7 +41,7 @@ def all_rows(db: sqlite3.Connection) -> list[Shown]:
     return [Shown(**dict(one)) for one in found]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(before=TABLES, after=TABLES)
 def test_it_ends_as_the_last_pass_worked_it_out(
     tmp_path_factory: pytest.TempPathFactory, before: dict[bytes, str], after: dict[bytes, str]

@@ -121,7 +121,7 @@ stamps = st.builds(
 )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(stamps=st.lists(stamps, min_size=1, max_size=20))
 def test_stamps_come_back_as_they_were(tmp_path_factory: pytest.TempPathFactory, stamps: list[FileStamp]) -> None:
     """Inodes of 64 bits without sign, and times before 1970, survive the manifest."""
@@ -384,7 +384,7 @@ def test_an_album_that_was_renamed_keeps_its_order(db: Connection) -> None:
 left_out = st.dictionaries(st.sampled_from([A, B, C, RelPath(b"\xff/")]), st.sampled_from(["hidden", "excluded"]))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(passes=st.lists(left_out, min_size=1, max_size=5))
 def test_what_was_left_out_last_is_what_is_remembered(
     tmp_path_factory: pytest.TempPathFactory, passes: list[dict[RelPath, str]]

@@ -274,7 +274,7 @@ def test_the_shortest_song_has_2400_samples() -> None:
 
 
 @given(data=st.binary(max_size=4000))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_bytes_give_windows_or_a_track_error(data: bytes) -> None:
     """No content of a file is a bug."""
     with pytest.raises(TrackError):

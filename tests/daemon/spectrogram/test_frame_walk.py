@@ -110,7 +110,7 @@ def test_frames_lie_one_behind_the_other_and_the_last_one_ends_the_song() -> Non
 
 
 @given(before=st.binary(max_size=3000), after=st.binary(max_size=3000))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_what_lies_around_a_song_does_not_change_what_is_found(before: bytes, after: bytes) -> None:
     """Junk is stepped over on both sides, whatever is in it."""
     data = SHORT

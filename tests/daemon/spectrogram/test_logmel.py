@@ -67,7 +67,7 @@ def test_six_at_once_equal_one_by_one() -> None:
         assert np.array_equal(log_mel([window], Recipe())[0], spectrogram)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(hops=st.integers(min_value=0, max_value=700), extra=st.integers(min_value=0, max_value=159))
 def test_shifting_by_hops_shifts_the_frames(hops: int, extra: int) -> None:
     """A frame depends on its own 400 samples, not on its place in the window or in a block."""

@@ -33,7 +33,7 @@ def at_once(mono: Mono, input_hz: int) -> Mono:
     input_samples=st.integers(1, 60_000),
     ends=st.tuples(st.floats(0, 1), st.floats(0, 1)).map(sorted),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_resampling_a_span_is_a_span_of_the_resampled(input_hz: int, input_samples: int, ends: list[float]) -> None:
     """With aligned margins, at any rate, length and place, also at both ends."""
     ratio = Ratio(input_hz=input_hz, output_hz=16_000)
@@ -51,7 +51,6 @@ def test_resampling_a_span_is_a_span_of_the_resampled(input_hz: int, input_sampl
 
 
 @given(sizes=st.lists(st.integers(0, 5000), min_size=1, max_size=8))
-@settings(deadline=None)
 def test_resampling_in_blocks_is_resampling_at_once(sizes: list[int]) -> None:
     """However the stream is cut into blocks."""
     mono = np.random.default_rng(4).uniform(-1, 1, sum(sizes)).astype(np.float32)
