@@ -82,14 +82,14 @@ def certain_genres(
 
 
 def in_turns(
-    files: Sequence[RelPath], genre_of: Callable[[RelPath], str], split_of: Callable[[RelPath], Split | None]
+    files: Sequence[RelPath], genre_of: Callable[[RelPath], str], split_of: Callable[[RelPath], str | None]
 ) -> list[RelPath]:
     """Return files in an order in which each genre soon has songs, and some for each split.
 
     Genres take turns; each begins with a song for each split, and goes on in the order given.
     """
     queues: dict[str, list[RelPath]] = defaultdict(list)
-    met: set[tuple[str, Split | None]] = set()
+    met: set[tuple[str, str | None]] = set()
     first: dict[str, list[RelPath]] = defaultdict(list)
     for path in files:
         genre, split = genre_of(path), split_of(path)

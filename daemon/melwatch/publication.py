@@ -24,6 +24,7 @@ from melwatch.spectrogram.spool import spool_file
 from melwatch.terms import begin_asked_epoch, remember, remembered, terms_of
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime
     from pathlib import Path
     from sqlite3 import Connection
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from melwatch.compose import Composition
     from melwatch.dataset.splits import Move
     from melwatch.edition import DatasetTrack, Published
-    from melwatch.track import TrackRecord
+    from melwatch.track import RelPath, TrackRecord
     from melwatch.workshop import Workshop
 
 
@@ -60,6 +61,7 @@ class Publication:
             return self
         return replace(
             self,
+            published=self.published or earlier.published,
             renamed=earlier.renamed | self.renamed,
             new_epoch=self.new_epoch or earlier.new_epoch,
             moves=(*earlier.moves, *self.moves),
@@ -74,16 +76,20 @@ def publish(
     is_forced: bool = False,
     may_write: bool = True,
     may_begin: bool = True,
+    awaited: Collection[RelPath] = (),
+    may_decide: bool = True,
 ) -> Publication:
     """Publish a new version if it would differ from the current one, or if `is_forced`.
 
     Without `may_write` only tell whether that is due; without `may_begin` make no dataset where none is.
+    While files are `awaited`, whose songs are still to be extracted, it is an early version; without
+    `may_decide` nothing is settled by it, nor written.
 
     Raises `DegradedError` where the disk of the dataset is full.
     """
     renamed, epoch = follow_config(db, shop.genres), begin_asked_epoch(shop, db, now)
     records = list(tracks.track_records(db, shop.recipe.id))
-    composition = compose_version(shop, db, records)
+    composition = compose_version(shop, db, records, awaited)
     recipes.note_recipe(db, shop.recipe.id, shop.recipe.to_json())
     current = versions.newest_version(db)
     nothing = Publication(
@@ -96,7 +102,7 @@ def publish(
         new_epoch=epoch.name if epoch is not None else None,
         moves=tuple(composition.placement.moves),
     )
-    if not composition.tracks:
+    if not composition.tracks or not may_decide:
         return nothing
     remember(db, composition, now)
     edition = _edition(shop, db, composition, current, now)
@@ -114,7 +120,17 @@ def publish(
     return replace(nothing, version=version, published=published, collected=collect(shop, db, now))
 
 
-def compose_version(shop: Workshop, db: Connection, records: list[TrackRecord]) -> Composition:
+def settle(shop: Workshop, db: Connection, now: datetime, *, awaited: Collection[RelPath]) -> None:
+    """Place the songs of all files that have been read, though most are still to be extracted."""
+    follow_config(db, shop.genres)
+    begin_asked_epoch(shop, db, now)
+    records = list(tracks.track_records(db, shop.recipe.id))
+    remember(db, compose_version(shop, db, records, awaited), now)
+
+
+def compose_version(
+    shop: Workshop, db: Connection, records: list[TrackRecord], awaited: Collection[RelPath] = ()
+) -> Composition:
     """Work out what a version would show now, without deciding anything for good."""
     return compose(
         records,
@@ -122,6 +138,7 @@ def compose_version(shop: Workshop, db: Connection, records: list[TrackRecord]) 
         terms_of(shop, db),
         shown=shop.shown_path,
         spooled=lambda song: str(spool_file(shop.state.spool, song, shop.recipe.id)),
+        awaited=awaited,
     )
 
 

@@ -73,7 +73,7 @@ class Draft:
     def of_shown(self, genres: Mapping[str, Iterable[AudioId]], groups: Iterable[Group]) -> Draft:
         """Return the draft of what is shown of it, with everything where it is."""
         shown = Draft(genres, groups, self.splits, self._shares, self._key)
-        shown._known, shown.causes = self._known, self.causes  # noqa: SLF001  of its own kind
+        shown._known, shown.causes = self._known, self.causes
         return shown
 
     def put(self, song: AudioId, split: Split, cause: Cause | None = None) -> None:

@@ -63,7 +63,7 @@ class Placement:
     lacking: dict[str, list[Split]] = field(default_factory=dict)
 
 
-def place(
+def place(  # noqa: PLR0913  what is known, wanted and on its way
     genres: Mapping[str, Iterable[AudioId]],
     ledger: Mapping[AudioId, Split],
     shares: Mapping[str, float],

@@ -1,0 +1,81 @@
+"""A first import is usable while it runs, and comes to the same as one that is not looked at."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import melwatch
+from building import library, songs, tone
+from melwatch.errors import DegradedError
+from running import Rig
+
+pytestmark = [pytest.mark.timeout(300)]
+
+EAGER = {"MELWATCH_SCHEDULE__MAX_WAIT_S": "0.6", "MELWATCH_WORKERS__PROCESSES": "1"}
+"""An import that publishes whenever it may."""
+
+
+@pytest.fixture
+def music(tmp_path: Path) -> Path:
+    """Three genres, with a duplicate, songs that fail, and a genre that is too small in the end."""
+    rock: dict[str, Any] = songs(24)
+    rock |= {"twin.mp3": rock["03.mp3"], "short.mp3": tone(900, seconds=0.05)}
+    folk: dict[str, Any] = songs(5, first=40)
+    folk |= {"bad.mp3": b"ID3 nothing"}
+    return library(tmp_path / "music", {"Folk": folk, "Jazz": songs(24, first=60), "Rock": rock})
+
+
+def versions(rig: Rig) -> list[dict[str, Any]]:
+    """Return what each version says of itself, oldest first."""
+    folders = sorted((rig.dataset / "music_lib" / "versions").glob("0*"))
+    return [json.loads((folder / "current.json").read_text(encoding="utf-8")) for folder in folders]
+
+
+def test_early_versions_change_nothing_in_the_end(tmp_path: Path, music: Path) -> None:
+    """There are versions that say what they lack; the last is that of an import without them, to the row."""
+    plain = Rig.at(tmp_path / "plain", music=music)
+    plain.sync()
+    eager = Rig(music, tmp_path / "eager" / "dataset", tmp_path / "eager" / "state", EAGER)
+    eager.sync()
+
+    early = versions(eager)
+    assert len(versions(plain)) == 1
+    assert len(early) > 1
+    assert [version["complete"] for version in early] == [False] * (len(early) - 1) + [True]
+    assert all(version["pending"] > 0 for version in early[:-1])
+    assert eager.current()["fingerprint"] == plain.current()["fingerprint"]
+    assert eager.rows_and_splits() == plain.rows_and_splits()
+    with pytest.raises(DegradedError, match="not complete"):
+        melwatch.load(eager.dataset, version=early[0]["version"], require_complete=True)
+    first = melwatch.load(eager.dataset, version=early[0]["version"])
+    assert min(part.num_rows for part in first.values()) > 0
+
+
+def test_what_an_import_was_killed_over_is_not_made_again(tmp_path: Path, music: Path) -> None:
+    """Killed after an early version, the next pass makes only what is on no record, and comes to the same."""
+    plain = Rig.at(tmp_path / "plain", music=music)
+    made = plain.sync()["last_pass"]["extracted"]
+    killed = Rig(music, tmp_path / "killed" / "dataset", tmp_path / "killed" / "state", EAGER)
+    process = subprocess.Popen(
+        killed.command("sync"), env={**os.environ, **EAGER}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        while not (killed.dataset / "music_lib" / "current.json").exists():
+            assert process.poll() is None
+            time.sleep(0.01)
+    finally:
+        process.kill()
+        process.wait()
+
+    in_version = len({path for path, _ in killed.rows_and_splits()})
+    again = killed.sync()["last_pass"]["extracted"]
+    assert in_version > 0
+    assert again <= made - in_version
+    assert killed.current()["fingerprint"] == plain.current()["fingerprint"]
