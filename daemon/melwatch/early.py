@@ -33,13 +33,10 @@ log = logging.getLogger(__name__)
 FIRST_S = 300.0
 _SHARE_OF_WAIT = 3
 GROWTH = 2
-"""Each early version has at least so many times as many new songs as all before it, which bounds what is written
-by those before the last to half of what the last one writes."""
+"""Each early version has at least so many times as many new songs as all before it; and none is made in the second
+half of an import. So all of them together write at most three quarters of what the last version does."""
 _REST = 10
 """The next one waits at least so many times what the last one took."""
-_LEFT = 4
-"""None is made where less than a fourth of what there is would be left to wait for."""
-
 _MANY = 100
 """Whoever asks for a version waits for fewer files than that."""
 
@@ -74,7 +71,7 @@ class EarlyVersions:
         if is_asked and not self.is_answered and left >= _MANY and waiting:
             return True
         wait_s = max(self.rest_s, self.first_s if self.is_settled else self.first_s / 2)
-        if now_s - self.since_s < wait_s or not waiting or left * _LEFT < waiting:
+        if now_s - self.since_s < wait_s or not waiting or left < waiting + self.written:
             return False
         return not self.is_settled or waiting >= GROWTH * self.written
 

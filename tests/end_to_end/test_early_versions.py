@@ -6,8 +6,7 @@ import json
 import os
 import subprocess
 import time
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +14,9 @@ import melwatch
 from building import library, songs, tone
 from melwatch.errors import DegradedError
 from running import Rig
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = [pytest.mark.timeout(300)]
 
