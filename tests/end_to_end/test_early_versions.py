@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import time
+from datetime import UTC, datetime
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,10 +15,18 @@ import pytest
 import melwatch
 from building import library, songs, tone
 from melwatch.errors import DegradedError
+from melwatch.library.settle import Settling
+from melwatch.manifest import ledger
+from melwatch.patience import Patience
+from melwatch.pipeline import Pipeline
+from melwatch.progress import Unwatched
 from running import Rig
+from workshops import manifest_of, workshop
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from melwatch.pipeline import Passed
 
 pytestmark = [pytest.mark.timeout(300)]
 
@@ -81,3 +91,41 @@ def test_what_an_import_was_killed_over_is_not_made_again(tmp_path: Path, music:
     assert in_version > 0
     assert again <= made - in_version
     assert killed.current()["fingerprint"] == plain.current()["fingerprint"]
+
+
+class HaltingAfter(Unwatched):
+    """Progress that halts a pass after so many steps, as the daemon does to look again or to stop."""
+
+    def __init__(self, steps: int) -> None:
+        self.left, self.halt = steps, Event()
+
+    def advance(self) -> None:
+        """Count down."""
+        self.left -= 1
+        if not self.left:
+            self.halt.set()
+
+
+@pytest.mark.parametrize("may_publish", [False, True])
+def test_a_pass_of_the_daemon_that_is_halted_settles_nothing(tmp_path: Path, music: Path, *, may_publish: bool) -> None:
+    """Halted before all files were read it places no song and names no class; passes that go on come to the same."""
+    plain = Rig.at(tmp_path / "plain", music=music)
+    plain.sync()
+    shop = workshop(tmp_path)
+    with manifest_of(shop) as db:
+
+        def run(progress: HaltingAfter) -> Passed:
+            patience = Patience(settling=Settling(0), gone_s=0)
+            pipeline = Pipeline(shop, db, progress, patience, progress.halt)
+            return pipeline.run_pass(datetime.now(UTC), may_publish=lambda: may_publish)
+
+        halted = run(HaltingAfter(15))
+        assert halted.is_interrupted
+        assert not halted.report.is_published
+        assert ledger.placements(db) == {}
+        assert ledger.class_names(db) == []
+        assert run(HaltingAfter(10)).is_interrupted
+        passed = run(HaltingAfter(1000))
+        assert passed.report.is_published is may_publish
+        Pipeline(shop, db, Unwatched()).run_pass(datetime.now(UTC))
+    assert Rig.at(tmp_path).current()["fingerprint"] == plain.current()["fingerprint"]
