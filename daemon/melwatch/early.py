@@ -63,7 +63,7 @@ class EarlyVersions:
     is_settled: bool = False
     """Whether all files have been read, and their songs placed."""
     is_answered: bool = False
-    """Whether whoever asked for a version in this pass has one."""
+    """Whether a version was tried in this pass, for whoever asks for one."""
 
     def is_due(self, now_s: float, made: int, left: int, *, is_asked: bool = False) -> bool:
         """Whether to stop, with so many more songs made and so many files left."""
@@ -77,11 +77,11 @@ class EarlyVersions:
 
     def rest(self, began_s: float, now_s: float) -> None:
         """A version was tried, which took so long."""
-        self.since_s, self.rest_s = now_s, _REST * (now_s - began_s)
+        self.since_s, self.rest_s, self.is_answered = now_s, _REST * (now_s - began_s), True
 
     def published(self) -> None:
         """What waited is in a version now."""
-        self.written, self.waiting, self.is_answered = self.written + self.waiting, 0, True
+        self.written, self.waiting = self.written + self.waiting, 0
 
 
 @dataclass(slots=True, kw_only=True)

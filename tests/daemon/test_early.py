@@ -61,12 +61,11 @@ def test_a_version_that_takes_long_to_write_is_followed_by_a_longer_rest() -> No
 
 
 def test_whoever_asks_for_a_version_gets_it_at_once_and_once() -> None:
-    """A request does not wait for hours of extraction, but for a handful of files."""
+    """A request does not wait for hours of extraction, but for a handful of files; it is tried once a pass."""
     new = EarlyVersions(first_s=FIRST_S, since_s=0.0)
     assert new.is_due(1.0, made=1, left=100, is_asked=True)
     assert not new.is_due(1.0, made=1, left=99, is_asked=True)
-    new.waiting = 1
-    new.published()
+    new.rest(1.0, 2.0)
     assert not new.is_due(2.0, made=1, left=100, is_asked=True)
 
 
