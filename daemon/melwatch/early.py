@@ -62,22 +62,25 @@ class EarlyVersions:
     rest_s: float = 0.0
     is_settled: bool = False
     """Whether all files have been read, and their songs placed."""
-    is_answered: bool = False
+    is_tried: bool = False
     """Whether a version was tried in this pass, for whoever asks for one."""
 
     def is_due(self, now_s: float, made: int, left: int, *, is_asked: bool = False) -> bool:
         """Whether to stop, with so many more songs made and so many files left."""
         waiting = self.waiting + made
-        if is_asked and not self.is_answered and left >= _MANY and waiting:
+        if is_asked and not self.is_tried and left >= _MANY and waiting:
             return True
         wait_s = max(self.rest_s, self.first_s if self.is_settled else self.first_s / 2)
         if now_s - self.since_s < wait_s or not waiting or left < waiting + self.written:
             return False
+        if self.is_settled and self.is_tried and not made:
+            return False
         return not self.is_settled or waiting >= GROWTH * self.written
 
-    def rest(self, began_s: float, now_s: float) -> None:
-        """A version was tried, which took so long."""
-        self.since_s, self.rest_s, self.is_answered = now_s, _REST * (now_s - began_s), True
+    def tried(self, began_s: float, now_s: float, *, is_written: bool) -> None:
+        """A version was tried from then on; one that was written is followed by a longer rest."""
+        self.since_s, self.is_tried = now_s, True
+        self.rest_s = _REST * (now_s - began_s) if is_written else 0.0
 
     def published(self) -> None:
         """What waited is in a version now."""
@@ -144,7 +147,7 @@ class Meanwhile:
 
     def publish(self, left: Sequence[SeenFile]) -> None:
         """Publish what there is; where that is not possible now, it is at the end."""
-        began_s = time.monotonic()
+        began_s, is_written = time.monotonic(), False
         self._count()
         try:
             found = publication.publish(
@@ -154,11 +157,12 @@ class Meanwhile:
                 may_begin=self.may_begin,
                 awaited=frozenset(file.path for file in left),
             )
+            is_written = found.published is not None
         except DegradedError as trouble:
             log.warning("%s. What there is is published later", trouble.what)
             return
         finally:
-            self.when.rest(began_s, time.monotonic())
+            self.when.tried(began_s, time.monotonic(), is_written=is_written)
         self.last = found.after(self.last)
         if found.published is not None and found.version is not None:
             self.note()
@@ -171,7 +175,7 @@ class Meanwhile:
     def is_wanted(self) -> bool:
         """Whether a version is worth writing where the pass was halted: for whoever waits, or for what is new."""
         self._count()
-        return not self.when.is_answered or self.when.waiting >= GROWTH * self.when.written
+        return not self.when.is_tried or self.when.waiting >= GROWTH * self.when.written
 
     def note(self) -> None:
         """Note for later passes how many songs are in early versions."""

@@ -19,14 +19,15 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from datasets import Array2D, Audio, Features, Value, load_dataset
+from datasets import Array2D, Audio, ClassLabel, Features, Value, load_dataset
+from genres import songs_by_genre
 from reference import DECODE, FRAMES, MEL_BINS, WINDOWS, Decoder, cut_windows, spectrograms, to_16k, to_mono
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 
-def extract_batch(batch: dict[str, list[Any]]) -> dict[str, Any]:
+def extract_batch(batch: dict[str, list[Any]], music: str, genres: list[str]) -> dict[str, Any]:
     """Six rows for each song of the batch."""
     paths = [song["path"] for song in batch["audio"]]
     rows = np.empty((len(paths) * WINDOWS, FRAMES, MEL_BINS), np.float32)
@@ -35,15 +36,16 @@ def extract_batch(batch: dict[str, list[Any]]) -> dict[str, Any]:
         rows[number * WINDOWS : (number + 1) * WINDOWS] = spectrograms(cut_windows(to_16k(to_mono(samples), rate_hz)))
     return {
         "input_values": rows,
-        "labels": np.repeat(batch["label"], WINDOWS),
+        "labels": np.repeat([genres.index(Path(path).relative_to(music).parts[0]) for path in paths], WINDOWS),
         "paths": [path for path in paths for _ in range(WINDOWS)],
     }
 
 
-def extract(songs: Dataset, processes: int) -> Dataset:
-    """Map the extractor over all songs."""
+def extract(songs: Dataset, music: Path, processes: int) -> Dataset:
+    """Map the extractor over all songs; labels by top-level folder, since the loader takes an album for a genre."""
+    genres = list(songs_by_genre(music))
     features = Features(
-        input_values=Array2D((FRAMES, MEL_BINS), "float32"), labels=songs.features["label"], paths=Value("string")
+        input_values=Array2D((FRAMES, MEL_BINS), "float32"), labels=ClassLabel(names=genres), paths=Value("string")
     )
     return songs.map(
         extract_batch,
@@ -53,6 +55,7 @@ def extract(songs: Dataset, processes: int) -> Dataset:
         num_proc=processes,
         remove_columns=songs.column_names,
         features=features,
+        fn_kwargs={"music": str(music), "genres": genres},
     )
 
 
@@ -76,7 +79,7 @@ def main() -> None:
     begin = time.perf_counter()
     found = load_dataset("audiofolder", data_dir=str(args.music), split="train", cache_dir=str(args.out / "cache"))
     songs = found.cast_column("audio", Audio(decode=False))
-    extract(songs, args.num_proc).save_to_disk(str(args.out / "music_lib"))
+    extract(songs, args.music, args.num_proc).save_to_disk(str(args.out / "music_lib"))
     print(f"{len(songs)} songs, {len(songs) / (time.perf_counter() - begin):.2f} a second")
 
 

@@ -42,9 +42,9 @@ def test_early_versions_write_less_than_the_last_one_does(songs: int) -> None:
     """Each writes everything so far, and there are few: at a song a second, minutes and songs grow together."""
     when, written, versions = settled(), 0, 0
     for second in range(songs):
-        when.waiting = second - when.written
-        if when.is_due(float(second), made=0, left=songs - second):
-            when.rest(float(second), float(second))
+        when.waiting = second - when.written - 1
+        if when.is_due(float(second), made=1, left=songs - second):
+            when.tried(float(second), float(second), is_written=True)
             when.published()
             written, versions = written + second, versions + 1
     assert versions > 1
@@ -54,10 +54,9 @@ def test_early_versions_write_less_than_the_last_one_does(songs: int) -> None:
 def test_a_version_that_takes_long_to_write_is_followed_by_a_longer_rest() -> None:
     """Publishing takes no more than a tenth of the time."""
     slow = settled()
-    slow.rest(FIRST_S, FIRST_S + 100)
-    slow.waiting = 500
-    assert not slow.is_due(FIRST_S + 100 + 999, made=0, left=5000)
-    assert slow.is_due(FIRST_S + 100 + 1000, made=0, left=5000)
+    slow.tried(FIRST_S, FIRST_S + 100, is_written=True)
+    assert not slow.is_due(FIRST_S + 100 + 999, made=500, left=5000)
+    assert slow.is_due(FIRST_S + 100 + 1000, made=500, left=5000)
 
 
 def test_whoever_asks_for_a_version_gets_it_at_once_and_once() -> None:
@@ -65,7 +64,7 @@ def test_whoever_asks_for_a_version_gets_it_at_once_and_once() -> None:
     new = EarlyVersions(first_s=FIRST_S, since_s=0.0)
     assert new.is_due(1.0, made=1, left=100, is_asked=True)
     assert not new.is_due(1.0, made=1, left=99, is_asked=True)
-    new.rest(1.0, 2.0)
+    new.tried(1.0, 2.0, is_written=False)
     assert not new.is_due(2.0, made=1, left=100, is_asked=True)
 
 
@@ -76,3 +75,12 @@ def test_a_pause_is_set_by_whoever_halts_and_by_what_is_due() -> None:
     assert not pause.is_set()
     due = True
     assert pause.is_set()
+
+
+def test_a_version_that_would_show_nothing_is_tried_again_only_with_more_songs() -> None:
+    """Where no genre has songs enough yet, extraction goes on."""
+    small = settled()
+    small.tried(FIRST_S, FIRST_S + 50, is_written=False)
+    small.waiting = 5
+    assert not small.is_due(2 * FIRST_S + 50, made=0, left=1000)
+    assert small.is_due(2 * FIRST_S + 50, made=1, left=1000)
