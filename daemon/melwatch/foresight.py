@@ -72,11 +72,12 @@ def certain_genres(
             certain.append(genre)
         elif hopes[genre] >= least:
             break
+    homes = Counter(song for songs in ready.values() for song in {song for song, _ in songs})
     shown = {
         genre
         for genre in {*certain, *known} & ready.keys()
         if len(ready[genre]) >= least
-        and (_was_shown(ready[genre]) or {splits[song] for song, _ in ready[genre]} == set(Split))
+        and (_was_shown(ready[genre], homes) or {splits[song] for song, _ in ready[genre]} == set(Split))
     }
     return shown, certain
 
@@ -103,5 +104,6 @@ def in_turns(
     return [path for _, _, path in sorted(ranks)]
 
 
-def _was_shown(songs: Sequence[tuple[AudioId, TrackRecord]]) -> bool:
-    return any(record.location is not None and record.location.shard for _, record in songs)
+def _was_shown(songs: Sequence[tuple[AudioId, TrackRecord]], homes: Mapping[AudioId, int]) -> bool:
+    """Whether a genre was in an earlier version: songs that several genres hold may be in shards for another's sake."""
+    return any(record.location is not None and record.location.shard and homes[song] == 1 for song, record in songs)
