@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from melwatch import publication
+from melwatch.child import ChildDiedError
 from melwatch.dataset.splits import Policy
 from melwatch.errors import DegradedError
 from melwatch.foresight import in_turns
@@ -158,7 +159,7 @@ class Meanwhile:
                 awaited=frozenset(file.path for file in left),
             )
             is_written = found.is_published
-        except DegradedError as trouble:
+        except (DegradedError, ChildDiedError) as trouble:
             log.warning("%s. What there is is published later", trouble.what)
             return
         finally:

@@ -25,12 +25,12 @@ class Write(Protocol):
 
 def write_apart(path: Path, edition: Edition, digests: Prints, *, may_begin: bool) -> Published:
     """Have a version written by a process of its own."""
-    return _explained(path, lambda: run_in_child(_write, path, edition, digests, may_begin=may_begin))
+    return _explained(path, lambda: run_in_child(_write_version, path, edition, digests, may_begin=may_begin))
 
 
 def write_here(path: Path, edition: Edition, digests: Prints, *, may_begin: bool) -> Published:
     """Write a version in this process, which is one of its own already."""
-    return _explained(path, lambda: _write(path, edition, digests, may_begin=may_begin))
+    return _explained(path, lambda: _write_version(path, edition, digests, may_begin=may_begin))
 
 
 def _explained(path: Path, write: Callable[[], Published]) -> Published:
@@ -44,7 +44,7 @@ def _explained(path: Path, write: Callable[[], Published]) -> Published:
         raise DegradedError(what, "The last version stays current.") from error
 
 
-def _write(path: Path, edition: Edition, digests: Prints, *, may_begin: bool) -> Published:
+def _write_version(path: Path, edition: Edition, digests: Prints, *, may_begin: bool) -> Published:
     from melwatch.dataset.publish import publish
 
     return publish(path, edition, digests, may_begin=may_begin)

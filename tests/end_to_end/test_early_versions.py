@@ -14,11 +14,15 @@ import pytest
 
 import melwatch
 from building import library, songs, tone
+from melwatch import publication
+from melwatch.child import ChildDiedError
 from melwatch.errors import DegradedError
 from melwatch.library.settle import Settling
-from melwatch.manifest import ledger
+from melwatch.manifest import epochs, ledger
+from melwatch.manifest.database import writing
 from melwatch.patience import Patience
 from melwatch.pipeline import Pipeline
+from melwatch.press import write_apart
 from melwatch.progress import Unwatched
 from running import Rig
 from workshops import manifest_of, workshop
@@ -26,6 +30,9 @@ from workshops import manifest_of, workshop
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from melwatch.dataset.fingerprint import Prints
+    from melwatch.edition import Edition, Published
+    from melwatch.errors import MelwatchError
     from melwatch.pipeline import Passed
 
 pytestmark = [pytest.mark.timeout(300)]
@@ -129,3 +136,43 @@ def test_a_pass_of_the_daemon_that_is_halted_settles_nothing(tmp_path: Path, mus
         assert passed.report.is_published is may_publish
         Pipeline(shop, db, Unwatched()).run_pass(datetime.now(UTC))
     assert Rig.at(tmp_path).current()["fingerprint"] == plain.current()["fingerprint"]
+
+
+@pytest.mark.parametrize("trouble", [DegradedError("The disk is full"), ChildDiedError("It was killed")], ids=repr)
+def test_an_early_version_that_cannot_be_written_ends_no_import(
+    tmp_path: Path, music: Path, monkeypatch: pytest.MonkeyPatch, trouble: MelwatchError
+) -> None:
+    """Songs are extracted all the same, and what there is is published at the end."""
+    plain = Rig.at(tmp_path / "plain", music=music)
+    plain.sync()
+    tried = []
+
+    def write(path: Path, edition: Edition, digests: Prints, *, may_begin: bool) -> Published:
+        tried.append(edition.pending)
+        if edition.pending:
+            raise trouble
+        return write_apart(path, edition, digests, may_begin=may_begin)
+
+    monkeypatch.setattr(publication, "write_apart", write)
+    shop = workshop(tmp_path, schedule={"max_wait_s": 0.6}, workers={"processes": 1})
+    with manifest_of(shop) as db:
+        passed = Pipeline(shop, db, Unwatched()).run_pass(datetime.now(UTC))
+    assert tried[0] > 0
+    assert tried[-1] == 0
+    assert (passed.report.is_published, passed.report.version) == (True, 1)
+    assert Rig.at(tmp_path).current()["fingerprint"] == plain.current()["fingerprint"]
+
+
+@pytest.mark.usefixtures("music")
+def test_what_is_settled_before_early_versions_is_told(tmp_path: Path) -> None:
+    """The report of a pass says that a new epoch has begun, and counts what all versions of the pass wrote."""
+    shop = workshop(tmp_path, schedule={"max_wait_s": 0.6}, workers={"processes": 1})
+    with manifest_of(shop) as db:
+        with writing(db):
+            epochs.ask_for_epoch(db, "afresh")
+        report = Pipeline(shop, db, Unwatched()).run_pass(datetime.now(UTC)).report
+        assert report.version is not None
+        assert report.version > 1
+        assert report.new_epoch == "afresh"
+        shards = sum(shard.stat().st_size for shard in (tmp_path / "dataset").rglob("*.arrow"))
+        assert report.bytes_written >= shards
