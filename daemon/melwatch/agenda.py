@@ -79,8 +79,8 @@ class Agenda:
         at_s = self.publish_at_s
         return self.is_publish_asked or (at_s is not None and at_s <= now_s)
 
-    def is_publish_overdue(self, now_s: float, began_s: float) -> bool:
-        """Whether a pass that began then has gone on for so long that what there is should be published."""
+    def is_look_overdue(self, now_s: float, began_s: float) -> bool:
+        """Whether extraction that began then has gone on for so long that the library is worth another look."""
         return not self.is_timed and now_s - began_s >= self.max_wait_s
 
     def seconds_left(self, now_s: float) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -11,9 +11,10 @@ from melwatch.dataset.groups import GroupBy, Member, make_groups
 from melwatch.dataset.labels import assign_classes
 from melwatch.dataset.splits import Policy, most_held_out, place, reshuffle
 from melwatch.edition import DatasetTrack, Split
+from melwatch.foresight import certain_genres, planned_songs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from melwatch.dataset.groups import Group
     from melwatch.dataset.splits import Placement
@@ -91,21 +92,35 @@ def compose(
     *,
     shown: Callable[[RelPath], str],
     spooled: Callable[[AudioId], str],
+    awaited: Collection[RelPath] = (),
 ) -> Composition:
     """Choose the tracks that the dataset shows and give each its class and split.
 
     `records` come in path order. `shown` gives the text of the `paths` column, `spooled` the file
-    in the spool that holds a song.
+    in the spool that holds a song. While files are `awaited`, whose songs are still to be extracted,
+    it is for an early version: what later ones will be without it, this one decides nothing of.
     """
     fates, genres = _sort_out(records, terms)
-    eligible = {name: group for name, group in genres.items() if len(group) >= terms.min_tracks_per_genre}
+    least, genre_of, soon = terms.min_tracks_per_genre, terms.genres.genre_of, frozenset(awaited)
+    eligible = {name: group for name, group in genres.items() if len(group) >= least}
+    planned = planned_songs(
+        records, genres, remembered.splits, soon, genre_of, count_duplicates=terms.count_duplicates, least=least
+    )
+    groups = _groups(records, terms.group_by)
+    placement = _place(records, _songs(eligible), planned, groups, remembered, terms, is_early=bool(soon))
+    splits = {**remembered.splits, **placement.decided}
+    new_names: Collection[str] = eligible
+    if soon:
+        certain, new_names = certain_genres(
+            genres, records, soon, genre_of, splits, remembered.class_names, least=least
+        )
+        eligible = {name: group for name, group in eligible.items() if name in certain}
+        lacking = {name: gaps for name, gaps in placement.lacking.items() if name in certain}
+        placement = replace(placement, lacking=lacking)
     for name in genres.keys() - eligible.keys():
         fates |= {record.path: WAITING for _, record in genres[name]}
-    songs_of = {name: [song for song, _ in group] for name, group in eligible.items()}
-    names = assign_classes(remembered.class_names, eligible)
-    groups = _groups(records, terms.group_by)
-    placement = _place(records, songs_of, groups, remembered, terms)
-    splits = {**remembered.splits, **placement.decided}
+    songs_of = _songs(eligible)
+    names = assign_classes(remembered.class_names, new_names)
     labels = {name: label for label, name in enumerate(names)}
     tracks = []
     for name, group in eligible.items():
@@ -145,12 +160,19 @@ def _groups(records: Sequence[TrackRecord], by: GroupBy) -> list[Group]:
     )
 
 
+def _songs(genres: Mapping[str, Sequence[tuple[AudioId, TrackRecord]]]) -> dict[str, list[AudioId]]:
+    return {name: [song for song, _ in group] for name, group in genres.items()}
+
+
 def _place(
     records: Sequence[TrackRecord],
     songs_of: Mapping[str, Sequence[AudioId]],
+    planned: Mapping[str, Sequence[AudioId]],
     groups: Sequence[Group],
     remembered: Remembered,
     terms: Terms,
+    *,
+    is_early: bool,
 ) -> Placement:
     if terms.policy is Policy.RESHUFFLE:
         return reshuffle(songs_of, terms.shares, groups=groups, seed=terms.seed)
@@ -161,11 +183,21 @@ def _place(
             adopted[record.audio_id] = most_held_out({split, adopted.get(record.audio_id, split)})
     replaced = {record.audio_id: record.replaced for record in records if record.audio_id and record.replaced}
     splits = remembered.splits
-    if not groups:
-        songs_of = _stirred(songs_of, splits)
+    if not (groups or is_early) and planned == songs_of:
+        songs_of = planned = _stirred(songs_of, splits)
         concerned = chain(replaced.values(), *songs_of.values())
         splits = {song: splits[song] for song in concerned if song in splits}
-    return place(songs_of, splits, terms.shares, replaced, groups=groups, adopted=adopted, seed=terms.seed)
+    return place(
+        songs_of,
+        splits,
+        terms.shares,
+        replaced,
+        groups=groups,
+        adopted=adopted,
+        seed=terms.seed,
+        planned=planned,
+        is_early=is_early,
+    )
 
 
 def _stirred(

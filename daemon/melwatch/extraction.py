@@ -13,6 +13,7 @@ from melwatch.ingest import Setup, examine, identify_only, set_up
 from melwatch.manifest import tracks
 from melwatch.manifest.database import get_meta, set_meta, writing
 from melwatch.names import display, printable
+from melwatch.pause import Pause
 from melwatch.spectrogram.workers import Done, Loss, Workers
 from melwatch.track import RelPath
 
@@ -48,12 +49,15 @@ class Tally:
     extracted: set[AudioId] = field(default_factory=set)
     failed: int = 0
     unread: set[RelPath] = field(default_factory=set)
+    examined: set[RelPath] = field(default_factory=set)
+    """Files that are done with, in whatever way."""
 
     def __iadd__(self, other: Self) -> Self:
         """Add what a later round did."""
         self.extracted |= other.extracted
         self.failed += other.failed
         self.unread |= other.unread
+        self.examined |= other.examined
         return self
 
 
@@ -65,20 +69,26 @@ def extract_all(
     progress: Progress,
     now: datetime,
     halt: Event | None = None,
+    is_due: Callable[[int, int], bool] | None = None,
 ) -> Tally:
     """Examine the files in worker processes, here or on a cluster, and put every result on record as it comes.
 
     A file over which workers were lost is tried once more when all others are done. Once `halt` is
-    set only the files at hand are finished.
+    set only the files at hand are finished; so it is once something else `is_due`, which is told how
+    many songs were made and how many files are left.
     """
     recorder = _Recorder(db, setup, now)
+    stop = halt
+    if is_due is not None:
+        tally = recorder.tally
+        stop = Pause(halt, lambda: is_due(len(tally.extracted), len(files) - len(tally.examined)))
     sizes = {file.path: file.stamp.size for file in files}
     started = time.monotonic()
     lost: list[Done[RelPath, Examined]] = []
     progress.begin("Extracting", len(files))
     try:
         with _engine(files, setup, settings) as workers:
-            for done in workers.map(examine, sizes, halt):
+            for done in workers.map(examine, sizes, stop):
                 if done.loss is not None:
                     lost.append(done)
                     continue
@@ -90,6 +100,28 @@ def extract_all(
         progress.end()
     _note_pace(db, len(recorder.tally.extracted), (time.monotonic() - started) * settings.processes)
     return recorder.tally
+
+
+def identify_all(
+    db: sqlite3.Connection,
+    files: Sequence[SeenFile],
+    setup: Setup,
+    settings: WorkersSection,
+    progress: Progress,
+    now: datetime,
+    halt: Event | None = None,
+) -> None:
+    """Find out what songs files hold, and nothing more; one that cannot be read is for later."""
+    recorder = _Recorder(db, setup, now)
+    progress.begin("Reading", len(files), "files")
+    try:
+        with _engine(files, setup, settings) as workers:
+            for done in workers.map(identify_only, [file.path for file in files], halt):
+                if done.result is not None and done.result.identity is not None:
+                    recorder.record(done)
+                progress.advance()
+    finally:
+        progress.end()
 
 
 class _Engine(Protocol):
@@ -144,6 +176,7 @@ class _Recorder:
         examined = done.result
         if examined is None:
             raise ValueError("a lost worker has no result")
+        self.tally.examined.add(examined.path)
         with writing(self.db):
             if examined.identity is None or examined.stamp is None:
                 self._record_problem(examined)
@@ -166,6 +199,7 @@ class _Recorder:
             with writing(self.db):
                 tracks.record_problem(self.db, identified.task, error)
             self.tally.unread.add(identified.task)
+            self.tally.examined.add(identified.task)
             return
         result = identified.result
         self.record(Done(identified.task, type(result)(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from melwatch import filesystem
 from melwatch.brake import BrakePolicy, held_deletions
 from melwatch.estimate import check_space, estimate, songs_that_fit
-from melwatch.extraction import Tally, extract_all, seconds_per_song
+from melwatch.extraction import Tally, extract_all, identify_all, seconds_per_song
 from melwatch.ingest import Setup
 from melwatch.manifest import tracks
 from melwatch.manifest.database import writing
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sqlite3 import Connection
     from threading import Event
 
+    from melwatch.early import Meanwhile
     from melwatch.estimate import Estimate
     from melwatch.library.settle import Unsettled
     from melwatch.look import Look
@@ -52,6 +53,8 @@ class Taken:
     is_interrupted: bool = False
     is_short_of_space: bool = False
     """Whether there was no room for all of it; publishing makes some."""
+    awaited: frozenset[RelPath] = frozenset()
+    """Files that were to be read, and were not, since the pass was halted."""
 
     def look_again_by(self, in_s: float | None) -> None:
         """Have the next look come no later than that."""
@@ -69,6 +72,8 @@ class Intake:
     patience: Patience | None
     halt: Event
     closed: Collection[RelPath] = ()
+    meanwhile: Meanwhile | None = None
+    """What is done while songs are still being extracted, if anything."""
 
     def take(self, look: Look, now: datetime) -> Taken:
         """Put on record what is new, extract what stands still, and forget what is gone for good."""
@@ -81,6 +86,8 @@ class Intake:
         to_read = self._affordable(due, look, taken)
         if to_read:
             taken.tally = self._extract(to_read, now)
+            if self.halt.is_set():
+                taken.awaited = frozenset(file.path for file in to_read) - taken.tally.examined
         read = {file.path for file in to_read} - taken.tally.unread
         undecided = self._may_have_moved([file for file in settled if file.path not in read], look, taken)
         if self.patience is not None:
@@ -150,8 +157,26 @@ class Intake:
         check_space(size, self.shop.state.spool, self.shop.folder.path)
 
     def _extract(self, files: Sequence[SeenFile], now: datetime) -> Tally:
-        """Read what is new or changed, and make spectrograms of new songs."""
-        setup = Setup(
+        """Read what is new or changed, and make spectrograms of new songs, in one stretch or several."""
+        meanwhile = self.meanwhile if self.meanwhile is not None and self.meanwhile.is_possible else None
+        workers, tally = self.shop.config.workers, Tally()
+        while True:
+            is_due = meanwhile.begin_stretch() if meanwhile is not None else None
+            tally += extract_all(self.db, files, self._setup(), workers, self.progress, now, self.halt, is_due)
+            files = [file for file in files if file.path not in tally.examined]
+            if meanwhile is None or not files or self.halt.is_set():
+                return tally
+            if meanwhile.when.is_settled:
+                meanwhile.publish(files)
+                continue
+            unread = meanwhile.unread(files)
+            if unread:
+                identify_all(self.db, unread, self._setup(), workers, self.progress, now, self.halt)
+            if not self.halt.is_set():
+                files = meanwhile.settle(files)
+
+    def _setup(self) -> Setup:
+        return Setup(
             root=self.shop.root,
             spool=self.shop.state.spool,
             recipe=self.shop.recipe,
@@ -160,7 +185,6 @@ class Intake:
             hydrate=self.shop.config.library.hydrate,
             may_extract=not self.shop.recipe.is_past,
         )
-        return extract_all(self.db, files, setup, self.shop.config.workers, self.progress, now, self.halt)
 
     def _forget(self, taken: Taken, undecided: frozenset[RelPath]) -> None:
         """Take what has vanished off the record, unless that needs a person or may yet turn out to be a move."""

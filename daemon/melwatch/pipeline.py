@@ -9,6 +9,7 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from melwatch import publication, renewal, report
+from melwatch.early import Meanwhile, first_early_s, note_complete
 from melwatch.errors import DegradedError
 from melwatch.intake import Intake
 from melwatch.library.part import EVERYTHING
@@ -181,6 +182,7 @@ class Pipeline:
             raise TooLargeError
         overhead_s = time.monotonic() - started_s
         lost_before = self.patience.out_of_sight if self.patience is not None else frozenset()
+        meanwhile = None if is_damaged else self._meanwhile(shop, now, may_publish, may_begin=may_begin)
         intake = Intake(
             shop=shop,
             db=self.db,
@@ -188,12 +190,15 @@ class Pipeline:
             patience=self.patience,
             halt=self.halt,
             closed=closed,
+            meanwhile=meanwhile,
         )
         taken = intake.take(seen, now)
         took_in_s = time.monotonic()
         taken, published = self._publish(
             intake, seen, taken, now, may_publish, is_damaged=is_damaged, may_begin=may_begin
         )
+        if not (taken.awaited or published.due):
+            note_complete(self.db)
         if not published.is_published:
             overhead_s += time.monotonic() - took_in_s
         tracks.replace_left_out(self.db, [(entry.path, entry.reason) for entry in seen.seen.left_out])
@@ -206,6 +211,23 @@ class Pipeline:
             has_regained_sight=not lost_before <= seen.seen.out_of_reach,
             unsettled=frozenset(file.path for file in taken.unsettled),
             unpublished=published.due,
+        )
+
+    def _meanwhile(
+        self, shop: Workshop, now: datetime, may_publish: Callable[[], bool], *, may_begin: bool
+    ) -> Meanwhile | None:
+        """Have what there is published while an import goes on, unless that is only done at set times."""
+        schedule, is_patient = shop.config.schedule, self.patience is not None
+        if is_patient and schedule.publish is not None:
+            return None
+        return Meanwhile(
+            shop=shop,
+            db=self.db,
+            progress=self.progress,
+            now=now,
+            first_s=first_early_s(schedule.max_wait_s),
+            may_begin=may_begin,
+            is_asked=may_publish if is_patient else lambda: False,
         )
 
     def _may_begin(self) -> bool:
@@ -227,19 +249,25 @@ class Pipeline:
         may_begin: bool,
     ) -> tuple[Taken, Publication]:
         """Publish what was taken in; where spectrograms on record turn out to be lost, make them again."""
-        earlier: Publication | None = None
+        meanwhile = intake.meanwhile
+        earlier = meanwhile.last if meanwhile is not None else None
         for attempt in range(_MOST_REPAIRS):
-            published = publication.publish(
+            found = publication.publish(
                 intake.shop,
                 self.db,
                 now,
                 is_forced=is_damaged,
-                may_write=may_publish() or (taken.is_short_of_space and not intake.shop.recipe.is_past),
+                may_write=(may_publish() and (meanwhile is None or not taken.awaited or meanwhile.is_wanted()))
+                or (taken.is_short_of_space and not intake.shop.recipe.is_past),
                 may_begin=may_begin,
-            ).after(earlier)
-            lost, earlier = published.lost, published
+                awaited=taken.awaited,
+                may_decide=not taken.awaited or (meanwhile is not None and meanwhile.when.is_settled),
+            )
+            lost, earlier = found.lost, found.after(earlier)
             if lost is None:
-                return taken, published
+                if meanwhile is not None and taken.awaited and found.is_published:
+                    meanwhile.note()
+                return taken, earlier
             if not (may_begin or intake.shop.folder.library.exists()):
                 raise no_dataset(intake.shop.folder)
             if attempt == _MOST_REPAIRS - 1:

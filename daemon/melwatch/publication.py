@@ -13,18 +13,18 @@ import os
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from melwatch import system
 from melwatch.child import run_in_child
 from melwatch.clearing import collect
 from melwatch.compose import compose
 from melwatch.dataset import fingerprint
 from melwatch.edition import Edition, Epoch
-from melwatch.errors import DegradedError, SpectrogramLostError
+from melwatch.errors import SpectrogramLostError
 from melwatch.manifest import composed, epochs, ledger, recipes, tracks, versions
 from melwatch.manifest.backups import back_up_daily
 from melwatch.manifest.database import open_manifest
 from melwatch.manifest.versions import VersionRecord
 from melwatch.names import display
+from melwatch.press import write_apart, write_here
 from melwatch.renaming import follow_config
 from melwatch.showing import show
 from melwatch.spectrogram.spool import spool_file
@@ -33,17 +33,17 @@ from melwatch.terms import begin_asked_epoch, remember, remembered, terms_of
 from melwatch.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Collection
     from datetime import datetime
-    from pathlib import Path
     from sqlite3 import Connection
 
     from melwatch.compose import Composition
     from melwatch.dataset.collect import Collected
     from melwatch.dataset.fingerprint import Prints
     from melwatch.dataset.splits import Move
-    from melwatch.edition import DatasetTrack, Published
-    from melwatch.track import TrackRecord
+    from melwatch.edition import DatasetTrack
+    from melwatch.press import Write
+    from melwatch.track import RelPath, TrackRecord
     from melwatch.workshop import Workshop
 
 
@@ -76,6 +76,8 @@ class Publication:
             return self
         return replace(
             self,
+            is_published=self.is_published or earlier.is_published,
+            bytes_written=earlier.bytes_written + self.bytes_written,
             renamed=earlier.renamed | self.renamed,
             new_epoch=self.new_epoch or earlier.new_epoch,
             moves=(*earlier.moves, *self.moves),
@@ -84,11 +86,16 @@ class Publication:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leave:
-    """What may be done: publish though nothing differs, write at all, make a dataset where none is."""
+    """What may be done: publish though nothing differs, write at all, make a dataset where none is, decide anything.
+
+    While files are `awaited`, whose songs are still to be extracted, what comes of it is an early version.
+    """
 
     is_forced: bool = False
     may_write: bool = True
     may_begin: bool = True
+    may_decide: bool = True
+    awaited: frozenset[RelPath] = frozenset()
 
 
 def publish(
@@ -99,19 +106,29 @@ def publish(
     is_forced: bool = False,
     may_write: bool = True,
     may_begin: bool = True,
+    awaited: Collection[RelPath] = (),
+    may_decide: bool = True,
 ) -> Publication:
     """Publish a new version if it would differ from the current one, or if `is_forced`.
 
     Without `may_write` only tell whether that is due; without `may_begin` make no dataset where none is.
+    While files are `awaited`, whose songs are still to be extracted, it is an early version, which is not for
+    the schedule: without `may_write` it only settles splits and classes, without `may_decide` not even that.
 
     Raises `DegradedError` where the disk of the dataset is full.
     """
-    leave = Leave(is_forced=is_forced, may_write=may_write, may_begin=may_begin)
+    leave = Leave(
+        is_forced=is_forced,
+        may_write=may_write,
+        may_begin=may_begin,
+        may_decide=may_decide,
+        awaited=frozenset(awaited),
+    )
     renamed, epoch = follow_config(db, shop.genres), begin_asked_epoch(shop, db, now)
     recipes.note_recipe(db, shop.recipe.id, shop.recipe.to_json())
-    published = None if is_forced else _as_before(shop, db, leave)
+    published = None if is_forced or leave.awaited else _as_before(shop, db, leave)
     if published is None and tracks.count(db) < LARGE_TRACKS:
-        published = _publish(shop, db, now, leave, _write)
+        published = _publish(shop, db, now, leave, write_apart)
     elif published is None:
         published = run_in_child(_publish_in_child, shop, now, leave)
     return replace(published, renamed=renamed, new_epoch=epoch.name if epoch is not None else None)
@@ -138,7 +155,7 @@ def _mark(shop: Workshop, db: Connection) -> str:
 def _publish_in_child(shop: Workshop, now: datetime, leave: Leave) -> Publication:
     gc.disable()  # there is no end to going through so many tracks, and this process ends soon
     with open_manifest(shop.state.path) as db:
-        return _publish(shop, db, now, leave, _write_here)
+        return _publish(shop, db, now, leave, write_here)
 
 
 def _publish(
@@ -146,43 +163,59 @@ def _publish(
     db: Connection,
     now: datetime,
     leave: Leave,
-    write: Callable[[Workshop, Edition, Prints, Leave], Published],
+    write: Write,
 ) -> Publication:
     """Compose a version, have it written if that is due, and note what came of it."""
     records = list(tracks.track_records(db, shop.recipe.id))
-    composition = compose_version(shop, db, records)
+    composition = compose_version(shop, db, records, leave.awaited)
     current = versions.newest_version(db)
-    found = Publication(
-        summary=Summary.of(records, composition), version=current, moves=tuple(composition.placement.moves)
-    )
-    if composition.tracks:
+    found = Publication(summary=Summary.of(records, composition), version=current)
+    if leave.may_decide and (composition.tracks or leave.awaited):
         remember(db, composition, now)
-        edition = _edition(shop, db, composition, current, now)
-        digests = fingerprint.prints(edition)
-        version = _version_record(edition, digests)
-        if current is None or version.content != current.content or leave.is_forced:
-            found = replace(found, due=version.content)
-        if found.due is not None and leave.may_write:
-            try:
-                published = write(shop, edition, digests, leave)
-            except SpectrogramLostError as lost:
-                return replace(found, due=None, lost=lost)
-            versions.record_published(db, version, published)
-            back_up_daily(db, shop.state.path, now)
-            found = replace(
-                found,
-                version=version,
-                is_published=True,
-                bytes_written=published.bytes_written,
-                due=None,
-                collected=collect(shop, db, now, is_patient=True),
-            )
-    show(db, records, composition)
-    composed.note(db, _mark(shop, db), {"summary": found.summary.to_json(), "due": found.due})
+        found = replace(found, moves=tuple(composition.placement.moves))
+        if composition.tracks and (leave.may_write or not leave.awaited):
+            found = _publish_if_due(shop, db, composition, found, now, leave, write)
+    if found.lost is None:
+        show(db, records, composition)
+        if not leave.awaited:
+            composed.note(db, _mark(shop, db), {"summary": found.summary.to_json(), "due": found.due})
     return found
 
 
-def compose_version(shop: Workshop, db: Connection, records: list[TrackRecord]) -> Composition:
+def _publish_if_due(
+    shop: Workshop,
+    db: Connection,
+    composition: Composition,
+    found: Publication,
+    now: datetime,
+    leave: Leave,
+    write: Write,
+) -> Publication:
+    edition = _edition(shop, db, composition, found.version, now)
+    digests = fingerprint.prints(edition)
+    version = _version_record(edition, digests)
+    if found.version is not None and version.content == found.version.content and not leave.is_forced:
+        return found
+    if not leave.may_write:
+        return replace(found, due=version.content)
+    try:
+        published = write(shop.folder.path, edition, digests, may_begin=leave.may_begin)
+    except SpectrogramLostError as lost:
+        return replace(found, lost=lost)
+    versions.record_published(db, version, published)
+    back_up_daily(db, shop.state.path, now)
+    return replace(
+        found,
+        version=version,
+        is_published=True,
+        bytes_written=published.bytes_written,
+        collected=collect(shop, db, now, is_patient=True),
+    )
+
+
+def compose_version(
+    shop: Workshop, db: Connection, records: list[TrackRecord], awaited: Collection[RelPath] = ()
+) -> Composition:
     """Work out what a version would show now, without deciding anything for good."""
     return compose(
         records,
@@ -190,6 +223,7 @@ def compose_version(shop: Workshop, db: Connection, records: list[TrackRecord]) 
         terms_of(shop, db),
         shown=shop.shown_paths(),
         spooled=lambda song: str(spool_file(shop.state.spool, song, shop.recipe.id)),
+        awaited=awaited,
     )
 
 
@@ -247,32 +281,3 @@ def _version_record(edition: Edition, digests: Prints) -> VersionRecord:
         pending=edition.pending,
         published_at=edition.published_at,
     )
-
-
-def _write(shop: Workshop, edition: Edition, digests: Prints, leave: Leave) -> Published:
-    """Have a version written by a process of its own."""
-    given = (shop.folder.path, edition, digests)
-    return _explained(shop, lambda: run_in_child(_write_in_child, *given, may_begin=leave.may_begin))
-
-
-def _write_here(shop: Workshop, edition: Edition, digests: Prints, leave: Leave) -> Published:
-    """Write a version in this process, which is one of its own already."""
-    given = (shop.folder.path, edition, digests)
-    return _explained(shop, lambda: _write_in_child(*given, may_begin=leave.may_begin))
-
-
-def _explained(shop: Workshop, write: Callable[[], Published]) -> Published:
-    try:
-        return write()
-    except OSError as error:
-        what = "is full" if system.is_disk_full(error) else f"cannot be written: {error.strerror}"
-        raise DegradedError(f"The disk of {shop.folder.path} {what}", "The last version stays current.") from error
-    except MemoryError as error:
-        what = f"There is too little memory to write {shop.folder.path}"
-        raise DegradedError(what, "The last version stays current.") from error
-
-
-def _write_in_child(path: Path, edition: Edition, digests: Prints, *, may_begin: bool) -> Published:
-    from melwatch.dataset.publish import publish as write
-
-    return write(path, edition, digests, may_begin=may_begin)

@@ -154,8 +154,7 @@ class Runner:
             self._take_outcome(now_s)
         if not self.background.is_busy:
             self._begin_what_is_due(now_s)
-        elif self.progress.value is not None and self.agenda.is_publish_overdue(now_s, self.progress.began_s):
-            self.wishes.publish.set()
+        elif self.progress.value is not None and self.agenda.is_look_overdue(now_s, self.progress.began_s):
             self.wishes.halt.set()
         self._show()
 
@@ -247,7 +246,7 @@ class Runner:
         self.report = passed.report
         self.root_key = passed.root.device, passed.root.inode
         if passed.is_interrupted:
-            self._begin_anew()
+            self._begin_anew(is_published=passed.report.is_published)
         if passed.has_regained_sight:
             self.watch.renew("folders can be looked at that could not")
         self.agenda.looked(
@@ -260,10 +259,10 @@ class Runner:
         if passed.trouble is not None:
             self.agenda.look_now(self.setback.note_aside(passed.trouble, now_s))
 
-    def _begin_anew(self) -> None:
+    def _begin_anew(self, *, is_published: bool = False) -> None:
         """Have the next pass do what the last one did not come to."""
         self.part = EVERYTHING
-        if self.wishes.publish.is_set():
+        if self.wishes.publish.is_set() and not is_published:
             self.agenda.is_publish_asked = True
 
     def _note_trouble(self, trouble: MelwatchError, now_s: float) -> None:

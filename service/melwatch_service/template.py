@@ -76,7 +76,8 @@ path = {dataset}
 # settle_s = 10
 
 [schedule]
-# Publish when changes have been quiet for so long, and at least so often while they go on ...
+# Publish when changes have been quiet for so long, and at least so often while they go on (in a long import
+# less often) ...
 # quiet_s = 30
 # max_wait_s = 900
 # ... or only at set times: an interval (90m, 6h), or minute, hour, day, month, weekday as in cron.

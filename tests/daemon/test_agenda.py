@@ -289,15 +289,15 @@ def test_where_publishing_has_set_times_changes_do_not_set_it_off() -> None:
 
     assert timed.seconds_left(START_S) is None
     assert not timed.is_publish_due(START_S + 2 * MAX_WAIT_S)
-    assert not timed.is_publish_overdue(START_S + 2 * MAX_WAIT_S, START_S)
+    assert not timed.is_look_overdue(START_S + 2 * MAX_WAIT_S, START_S)
 
 
-def test_a_pass_of_hours_is_interrupted_to_publish() -> None:
-    """What is there after `max_wait_s` of one pass is worth a version."""
+def test_a_pass_of_hours_is_interrupted_to_look_again() -> None:
+    """After `max_wait_s` of one extraction the library is looked at again."""
     long = agenda()
 
-    assert not long.is_publish_overdue(START_S + MAX_WAIT_S - 0.1, START_S)
-    assert long.is_publish_overdue(START_S + MAX_WAIT_S, START_S)
+    assert not long.is_look_overdue(START_S + MAX_WAIT_S - 0.1, START_S)
+    assert long.is_look_overdue(START_S + MAX_WAIT_S, START_S)
 
 
 def test_the_sooner_of_look_and_publishing_is_waited_for() -> None:

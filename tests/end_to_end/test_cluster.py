@@ -154,3 +154,17 @@ def test_the_daemon_stays_light(tmp_path: Path) -> None:
             assert daemon.extracted() == 7
     assert any("/pydantic_core/" in path for path in mapped)
     assert not any("/tornado/" in path or "/msgpack/" in path for path in mapped)
+
+
+def test_an_import_on_a_cluster_is_usable_while_it_runs(tmp_path: Path) -> None:
+    """Its workers read all files before the first early version, and the last version is that of the local engine."""
+    rig = Rig.at(tmp_path)
+    library(rig.music, {"Rock": songs(45), "Jazz": songs(45, 60)})
+    with dask_cluster(tmp_path / "dask") as dask:
+        rig.environment.update(on(dask) | {"MELWATCH_SCHEDULE__MAX_WAIT_S": "1.5"})
+        dask.add("only")
+        rig.sync()
+    here = Rig(rig.music, tmp_path / "dataset here", tmp_path / "state here")
+    here.sync()
+    assert rig.current()["version"] > here.current()["version"] == 1
+    assert rig.current()["fingerprint"] == here.current()["fingerprint"]

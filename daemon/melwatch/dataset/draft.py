@@ -71,6 +71,12 @@ class Draft:
         for genre in self.sizes:
             self._divide_until_there_are_enough(genre)
 
+    def of_shown(self, genres: Mapping[str, Iterable[AudioId]], groups: Iterable[Group]) -> Draft:
+        """Return the draft of what is shown of it, with everything where it is."""
+        shown = Draft(genres, groups, self.splits, self._shares, self._key)
+        shown._known, shown.causes = self._known, self.causes
+        return shown
+
     def put(self, song: AudioId, split: Split, cause: Cause | None = None) -> None:
         """Put a song into a split."""
         before = self.splits.get(song)

@@ -12,6 +12,7 @@ from melwatch.edition import Split
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from collections.abc import Set as AbstractSet
 
     from melwatch.dataset.draft import Unit
     from melwatch.dataset.groups import Group
@@ -62,7 +63,7 @@ class Placement:
     lacking: dict[str, list[Split]] = field(default_factory=dict)
 
 
-def place(
+def place(  # noqa: PLR0913  what is known, wanted and on its way
     genres: Mapping[str, Iterable[AudioId]],
     ledger: Mapping[AudioId, Split],
     shares: Mapping[str, float],
@@ -71,10 +72,14 @@ def place(
     groups: Iterable[Group] = (),
     adopted: Mapping[AudioId, Split] | None = None,
     seed: str = "",
+    planned: Mapping[str, Iterable[AudioId]] | None = None,
+    is_early: bool = False,
 ) -> Placement:
     """Place the songs of the eligible genres that have no split yet, each with its group.
 
-    `genres` names a song as often as it is shown. A group goes where its genres lack most of their
+    `genres` names a song as often as it is shown, `planned` also those that are on their way or came
+    to nothing: all of them are placed, so that it does not matter which are ready first. While it
+    `is_early`, no gap is filled that a song on its way may fill yet. A group goes where its genres lack most of their
     shares, large ones first, those of a size in the order of their ids, which are digests: as good
     as shuffled, and the same whatever order files were found in; `seed` shuffles them anew.
     A song that replaced another under the same path (`replaced`) takes over its split, and so do
@@ -83,13 +88,14 @@ def place(
     inherited = {song: ledger[former] for song, former in replaced.items() if former in ledger}
     known = {**(adopted or {}), **inherited, **ledger}
     groups = list(groups)
-    draft = Draft(genres, groups, known, shares, lambda song: _shuffled(song, seed))
-    _join_groups(draft)
-    _place_new(draft)
+    whole = Draft(genres if planned is None else planned, groups, known, shares, lambda song: _shuffled(song, seed))
+    _join_groups(whole)
+    _place_new(whole)
+    draft = whole if planned is None else whole.of_shown(genres, groups)
     # What one genre gives away may be what another can now do without; each round leaves fewer gaps.
-    while any(_fill_empty_splits(draft, genre) for genre in draft.sizes):
+    while not is_early and any(_fill_empty_splits(draft, genre) for genre in draft.sizes):
         pass
-    return _result(draft, groups, ledger)
+    return _result(draft, groups, ledger, whole.weights.keys() | draft.weights.keys())
 
 
 def most_held_out(splits: Iterable[Split]) -> Split:
@@ -233,9 +239,11 @@ def _spare_song(draft: Draft, genre: str, donors: Iterable[Split]) -> tuple[Audi
     return ()
 
 
-def _result(draft: Draft, groups: Iterable[Group], ledger: Mapping[AudioId, Split]) -> Placement:
+def _result(
+    draft: Draft, groups: Iterable[Group], ledger: Mapping[AudioId, Split], placed: AbstractSet[AudioId]
+) -> Placement:
     shown = {song: split for song, split in draft.splits.items() if song in draft.weights}
-    decided = {song: split for song, split in shown.items() if ledger.get(song) is not split}
+    decided = {song: split for song, split in draft.splits.items() if song in placed and ledger.get(song) is not split}
     moves = []
     for song, target in decided.items():
         if song in ledger:

