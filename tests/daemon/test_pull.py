@@ -191,13 +191,13 @@ def test_nothing_but_a_copy_is_written_to(press: Press, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "x.txt").write_text("x")
     before = files(press.folder.path)
-    for target in (press.folder.path, press.folder.library, tmp_path / "mine", tmp_path / "mine" / "x.txt"):
-        with pytest.raises(ConfigError, match="no copy by"):
-            fetch(press.folder.path, target)
-    assert files(press.folder.path) == before
-
     other = Press(place=tmp_path / "other")
     other.publish(songs(12))
+    for target in (press.folder.path, press.folder.library, tmp_path / "mine", tmp_path / "mine" / "x.txt"):
+        with pytest.raises(ConfigError, match="no copy by"):
+            fetch(other.folder.path, target)
+    assert files(press.folder.path) == before
+
     for current in other.folder.library.rglob("current.json"):
         current.write_bytes(current.read_bytes().replace(b'"dataset"', b'"dataset2"'))
     fetch(press.folder.path, tmp_path / "copy")
@@ -210,6 +210,29 @@ def test_nothing_but_a_copy_is_written_to(press: Press, tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
     with pytest.raises(ConfigError, match="did not write"):
         layout.read_current(DatasetFolder(tmp_path / "copy"))
+
+
+@pytest.mark.parametrize("form", ["{}", "file://{}", "local://{}"])
+def test_source_and_copy_may_not_lie_in_one_another(press: Press, tmp_path: Path, form: str) -> None:
+    """Whatever the source is written like, and whatever links lead there; nothing is written."""
+    fetch(press.folder.path, tmp_path / "copy")
+    inside = Press(place=tmp_path / "copy" / "inside")
+    inside.publish(songs(12))
+    (tmp_path / "link").symlink_to(tmp_path / "press")
+    dataset, copy = press.folder.path, tmp_path / "copy"
+    before = files(tmp_path)
+    for source, target in (
+        (dataset, dataset / "new"),
+        (dataset, tmp_path / "link" / "dataset" / "new"),
+        (tmp_path / "link" / "dataset", dataset / "music_lib" / "new" / "newer"),
+        (press.folder.library, press.folder.library / "new"),
+        (copy, copy),
+        (copy, copy / "new"),
+        (inside.folder.path, copy),
+    ):
+        with pytest.raises(ConfigError, match=r"(lies in|holds) what is to be copied"):
+            fetch(form.format(source), target)
+    assert files(tmp_path) == before
 
 
 def test_old_versions_of_a_copy_go_as_in_a_dataset(press: Press, tmp_path: Path) -> None:

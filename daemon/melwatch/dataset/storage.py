@@ -79,6 +79,13 @@ class Storage:
     def __init__(self, file_system: Any, root: str, shown: str, *, has_folders: bool) -> None:  # noqa: ANN401  of fsspec
         self._files, self._root, self.shown, self._has_folders = file_system, root, shown, has_folders
 
+    @property
+    def folder(self) -> Path | None:
+        """The folder of this machine that it is, None where it is none."""
+        from fsspec.implementations.local import LocalFileSystem
+
+        return Path(self._root) if isinstance(self._files, LocalFileSystem) else None
+
     @classmethod
     def open(cls, where: str, options: Mapping[str, Any] | None = None) -> Storage:
         """Open a place by URL or path; raises `ConfigError` where the driver is missing or refuses the options."""
