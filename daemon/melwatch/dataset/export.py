@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,8 @@ import pyarrow as pa
 from melwatch.dataset import anonymous, layout
 from melwatch.dataset.pins import require_version
 from melwatch.dataset.storage import Megabytes
-from melwatch.disk import replace_file, temporary_beside
+from melwatch.dataset.workplace import workplace
+from melwatch.disk import replace_file
 from melwatch.edition import Split
 from melwatch.errors import ConfigError, DegradedError, StoreError
 
@@ -96,18 +96,13 @@ def export(
         raise ConfigError(f"{target} exists already", "Name a folder that does not exist yet.")
     copy = _plan(folder, number, file_bytes, with_metadata=with_metadata)
     target.parent.mkdir(parents=True, exist_ok=True)
-    beside = temporary_beside(target)
-    shutil.rmtree(beside, ignore_errors=True)
-    try:
+    with workplace(target) as beside:
         for split in Split:
             (beside / split).mkdir(parents=True)
         written = sum(_written(beside, copy, progress))
         if target.exists():
             target.rmdir()
         beside.replace(target)
-    except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
-        raise
     return written
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +15,7 @@ import melwatch
 from editions import Press, Song, songs
 from melwatch.dataset.export import export
 from melwatch.dataset.install import install
-from melwatch.errors import ConfigError, StoreError
+from melwatch.errors import ConfigError, LockedError, StoreError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -146,3 +148,53 @@ def test_an_empty_folder_is_taken_and_anything_else_is_refused(tmp_path: Path) -
 
     assert len(load_from_disk(str(tmp_path / "empty"))["train"]) > 0
     assert {path.name for path in tmp_path.iterdir()} == {"press", "empty", "full"}
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from melwatch.dataset import export
+from melwatch.dataset.layout import DatasetFolder
+whole, left = export.replace_file, [2]
+def dying(path, content):
+    left[0] -= 1
+    if left[0] == 0:
+        print("here", flush=True)
+        sys.stdin.read()
+        os._exit(9)
+    return whole(path, content)
+export.replace_file = dying
+export.export(DatasetFolder(Path(sys.argv[1])), 1, Path(sys.argv[2]))
+"""
+
+
+def test_what_a_killed_export_left_goes_with_the_next_one(tmp_path: Path) -> None:
+    """Not while it is at work, and nothing that only has such a name."""
+    press = Press(place=tmp_path / "press")
+    press.publish(songs(12))
+    place = tmp_path / "out"
+    own = {
+        place / ".copy.1.melwatch-tmp" / "mine.txt",
+        place / ".copies.1.melwatch-tmp" / "lock",
+        place / ".copy.x.melwatch-tmp" / "lock",
+    }
+    for file in own:
+        file.parent.mkdir(parents=True)
+        file.write_text("mine")
+    (place / ".copy.2.melwatch-tmp").mkdir()  # killed at the very beginning
+    before = {path.parent for path in own}
+    command = [sys.executable, "-c", KILLED, str(press.folder.path), str(place / "copy")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as killed:
+        assert killed.stdout is not None
+        assert killed.stdout.readline() == "here\n"
+        with pytest.raises(LockedError, match="at work"):
+            export(press.folder, 1, place / "copy")
+        killed.communicate()
+    assert killed.returncode == 9
+    assert {path.name for path in place.iterdir()} > {path.name for path in before}
+
+    export(press.folder, 1, place / "copy")
+
+    assert set(place.iterdir()) == before | {place / "copy"}
+    assert all(file.exists() for file in own)
+    assert len(load_from_disk(str(place / "copy"))["train"]) > 0
