@@ -58,7 +58,7 @@ def pull(source: Storage, target: Path, *, version: int | None, now: datetime, p
     Raises `ConfigError` where the version is not there or `target` holds anything but a copy by a pull.
     """
     _require_apart(source, target)
-    library = find_library(source)
+    library, vanished = find_library(source), ""
     with _claimed(target, now) as folder:
         for attempt in range(_ATTEMPTS):
             number = current_number(library) if version is None else version
@@ -69,7 +69,8 @@ def pull(source: Storage, target: Path, *, version: int | None, now: datetime, p
                     raise ConfigError(f"There is no version {version} in {library.shown}") from None
                 log.info("%s: beginning again, attempt %s", error.what, attempt + 2)
                 time.sleep(_PAUSE_S * attempt)
-    what = f"{library.shown}: versions are removed there faster than they can be copied, or shards are missing"
+                vanished = error.what
+    what = f"{vanished}: versions are removed there faster than they can be copied, or it is missing"
     raise DegradedError(what, "`melwatch pin N`, there, keeps a version; `melwatch verify` tells what is missing.")
 
 

@@ -16,11 +16,11 @@ from datasets import DatasetDict, load_dataset, load_from_disk
 
 import melwatch
 from editions import Press, songs
-from melwatch.dataset import install, layout, soundness
+from melwatch.dataset import distant, install, layout, soundness
 from melwatch.dataset.collect import Limits, find_garbage, remove_garbage
 from melwatch.dataset.layout import DatasetFolder
 from melwatch.dataset.storage import Storage
-from melwatch.errors import ConfigError, DegradedError, LockedError, StoreError
+from melwatch.errors import ConfigError, DegradedError, LockedError
 from melwatch.manifest.lock import locked
 from melwatch.progress import Unwatched
 from melwatch.pull import Pulled, pull
@@ -144,7 +144,7 @@ def test_a_shard_that_is_gone_for_good_ends_it(press: Press, tmp_path: Path) -> 
     fetch(press.folder.path, tmp_path / "copy", version=1)
     lost = min(layout.shards_of_version(press.folder, 2) - layout.shards_of_version(press.folder, 1))
     press.folder.shard(lost).unlink()
-    with pytest.raises(DegradedError, match="shards are missing"):
+    with pytest.raises(DegradedError, match=f"{lost} .* it is missing"):
         fetch(press.folder.path, tmp_path / "copy")
     assert melwatch.current_version(tmp_path / "copy") == 1
     assert is_sound(tmp_path / "copy", 1)
@@ -160,6 +160,38 @@ def test_a_damaged_shard_is_not_taken_over(press: Press, tmp_path: Path) -> None
         fetch(press.folder.path, tmp_path / "copy")
     assert not list(tmp_path.glob(f"copy/*/*{shard.stem}*"))
     assert not (tmp_path / "copy" / "current.json").exists()
+
+
+@pytest.mark.parametrize("has_digests", [True, False])
+@pytest.mark.parametrize("damage", ["cut", "deleted"])
+def test_a_damaged_file_of_the_source_is_named(press: Press, tmp_path: Path, damage: str, *, has_digests: bool) -> None:
+    """It is nothing of one's own that is damaged (exit code 1), also where the source is too old to tell digests."""
+    fetch(press.folder.path, tmp_path / "copy", version=1)
+    home = press.folder.version(2)
+    made = layout.read_json(home / "version.json")
+    if not has_digests:
+        (home / "version.json").write_text(json.dumps({**made, "files": {}, "shards": {}}))
+    for name in [*distant._FILES, "version.json", "current.json", "../../current.json"]:
+        file = home / name
+        content = file.read_bytes()
+        if damage == "deleted":
+            file.unlink()
+        else:
+            file.write_bytes(content[: len(content) // 2])
+        if (name, has_digests) == ("README.md", False) and damage == "cut":
+            pass  # nothing tells
+        elif (name, damage) == ("../../current.json", "deleted"):
+            with pytest.raises(ConfigError, match="no dataset"):
+                fetch(press.folder.path, tmp_path / "copy")
+        else:
+            with pytest.raises(DegradedError, match=f"{file.parent.name}/{file.name} ") as caught:
+                fetch(press.folder.path, tmp_path / "copy")
+            assert caught.value.exit_code == 1
+            assert caught.value.hint
+        file.write_bytes(content)
+    assert is_sound(tmp_path / "copy", 1)
+    fetch(press.folder.path, tmp_path / "copy")
+    assert is_sound(tmp_path / "copy", 2)
 
 
 def test_one_that_was_killed_goes_on(press: Press, tmp_path: Path) -> None:
@@ -271,7 +303,7 @@ def test_a_source_cannot_lead_out_of_the_folder(press: Press, tmp_path: Path, fi
     said["_data_files"][0]["filename"] = filename
     state.write_text(json.dumps(said), encoding="utf-8")
     made.write_bytes(made.read_bytes().replace(digest.encode(), soundness.digest_of(state.read_bytes()).encode()))
-    with pytest.raises(StoreError, match="did not write"):
+    with pytest.raises(DegradedError, match=r"train/state\.json .* did not write"):
         fetch(press.folder.path, tmp_path / "copy")
     assert not (tmp_path / "copy" / "train").exists()
 
@@ -302,7 +334,7 @@ def test_a_hostile_source_is_refused_in_a_sentence(
     made["files"].pop(name, None)
     (home / "version.json").write_text(json.dumps(made))
     (home / name).write_text(json.dumps(layout.read_json(home / name) | changes))
-    with pytest.raises(StoreError):
+    with pytest.raises(DegradedError, match=f"000002/{name} "):
         fetch(press.folder.path, tmp_path / "copy")
     assert is_sound(tmp_path / "copy", 1)
     assert not (tmp_path / "copy" / "versions" / "000002").exists()
@@ -315,5 +347,5 @@ def test_nothing_is_read_beyond_the_size_of_a_shard(press: Press, tmp_path: Path
     with pytest.raises(DegradedError, match="other bytes"):
         fetch(press.folder.path, tmp_path / "copy")
     (press.folder.library / "current.json").write_text("[" * 1_000_000)
-    with pytest.raises(StoreError, match="damaged"):
+    with pytest.raises(DegradedError, match="damaged"):
         fetch(press.folder.path, tmp_path / "copy")

@@ -155,16 +155,21 @@ def _is_whole(file: Path, number: int, digest: str | None) -> bool:
         content = file.read_bytes()
     except _GONE:
         return False
-    if file.name == layout.CURRENT:
+    return is_as_written(file.name, content, number, digest)
+
+
+def is_as_written(name: str, content: bytes, number: int, digest: str | None) -> bool:
+    """Whether a file of a version is as it was written; without a digest, as far as its form tells."""
+    if name == layout.CURRENT:
         return _says(content, number)
-    if file.name == layout.PROVENANCE:
+    if name == layout.PROVENANCE:
         made = _parsed(content)
         return isinstance(made, dict) and made.keys() >= _MADE and made["version"] == number
     if digest is not None:
         return digest_of(content) == digest
-    if file.suffix == ".parquet":
+    if name.endswith(".parquet"):
         return content[:4] == content[-4:] == _PARQUET and len(content) > 2 * len(_PARQUET)
-    return bool(content) and (file.suffix != ".json" or _parsed(content) is not None)
+    return bool(content) and (not name.endswith(".json") or _parsed(content) is not None)
 
 
 def _says(content: bytes, number: int) -> bool:
@@ -176,7 +181,7 @@ def _says(content: bytes, number: int) -> bool:
 def _parsed(content: bytes) -> object:
     try:
         value: object = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return value
 
