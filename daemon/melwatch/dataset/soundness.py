@@ -18,7 +18,7 @@ from melwatch.edition import Split
 from melwatch.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
     from melwatch.dataset.layout import DatasetFolder
@@ -75,6 +75,20 @@ def was_complete(folder: DatasetFolder, number: int) -> bool:
 def can_be_shown(folder: DatasetFolder, number: int) -> bool:
     """Whether all is as it was written that readers get to see of a version."""
     return not set(faults(folder, number)) - {layout.LEDGER, layout.PROVENANCE}
+
+
+def require_sound(folder: DatasetFolder, number: int, also: Collection[str] = ()) -> None:
+    """Raise `StoreError` where what tells a version's rows, and `also` these files, is not as it was written."""
+    needed = {layout.CURRENT, layout.PROVENANCE, layout.DATASET_DICT, *_SPLIT_FILES, *also}
+    if damaged := [name for name in faults(folder, number) if name in needed]:
+        what = ", ".join(str(folder.version(number) / name) for name in damaged)
+        raise StoreError(f"{what}: missing or damaged", "Run `melwatch repair`.")
+
+
+def require_whole_shard(folder: DatasetFolder, path: str) -> None:
+    """Raise `StoreError` where a shard is there and holds other bytes than were written."""
+    if not is_whole_shard(folder, path):
+        raise StoreError(f"The shard {folder.shard(path)} is damaged", "Run `melwatch repair`.")
 
 
 def is_sealed(folder: DatasetFolder, number: int) -> bool:

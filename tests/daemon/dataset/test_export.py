@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,12 +14,17 @@ from datasets import DatasetDict, load_dataset, load_from_disk
 
 import melwatch
 from editions import Press, Song, songs
-from melwatch.dataset.export import export
+from melwatch.dataset import layout
+from melwatch.dataset.export import export, upload
 from melwatch.dataset.install import install
+from melwatch.dataset.storage import Storage
 from melwatch.errors import ConfigError, LockedError, StoreError
+from melwatch.progress import Unwatched
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from melwatch.dataset.layout import DatasetFolder
 
 FORMS: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -101,6 +107,32 @@ def test_a_version_that_cannot_tell_its_songs_is_not_exported_without_names(tmp_
         export(press.folder, 1, tmp_path / "copy")
 
     assert {path.name for path in tmp_path.iterdir()} == {"press"}
+
+
+@pytest.mark.parametrize("name", ["shard", "train/state.json", "test/dataset_info.json", "tracks.parquet"])
+@pytest.mark.parametrize("with_metadata", [True, False])
+def test_what_is_damaged_is_not_handed_on(tmp_path: Path, name: str, *, with_metadata: bool) -> None:
+    """One bit of numbers, or of what tells of them, ends it, and nothing is left; names matter where they are used."""
+    press = Press(place=tmp_path / "press")
+    press.publish(songs(12))
+    file = press.folder.version(1) / name
+    if name == "shard":
+        file = press.folder.shard(max(layout.shards_of_version(press.folder, 1)))
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+    for way in (export, partial(_upload, progress=Unwatched())):
+        if name == "tracks.parquet" and with_metadata:
+            way(press.folder, 1, tmp_path / way.__class__.__name__, with_metadata=True)
+            continue
+        with pytest.raises(StoreError, match=file.name):
+            way(press.folder, 1, tmp_path / "copy", with_metadata=with_metadata)
+        assert not (tmp_path / "copy" / "dataset_dict.json").exists()
+
+
+def _upload(folder: DatasetFolder, number: int, target: Path, **options: Any) -> None:
+    upload(folder, number, Storage.open(str(target)), **options)
 
 
 def test_an_export_has_the_files_of_save_to_disk(tmp_path: Path) -> None:
