@@ -49,22 +49,31 @@ def faults(folder: DatasetFolder, number: int) -> list[str]:
     return [name for name in sorted(names | digests.keys()) if not _is_whole(home / name, number, digests.get(name))]
 
 
-def restore(
-    folder: DatasetFolder, number: int, set_aside: Callable[[Path], object], *, is_rehearsal: bool = False
-) -> list[str]:
+def restore(folder: DatasetFolder, number: int, set_aside: Callable[[Path], object]) -> list[str]:
     """Put back what is damaged in a version where a copy of just that content is left; return the names."""
-    restored = []
+    restored = copies(folder, number)
+    for name, content in restored.items():
+        put_back(folder.version(number) / name, content, set_aside)
+    return list(restored)
+
+
+def copies(folder: DatasetFolder, number: int) -> dict[str, bytes]:
+    """Return what is damaged in a version and can be put back, by name: a copy of just that content is left."""
+    found: dict[str, bytes] = {}
     digests = digests_of(folder, number)
     for name in faults(folder, number):
         for content in _copies(folder, number, name):
             if digest_of(content) == digests.get(name) or (name == layout.CURRENT and _says(content, number)):
-                if not is_rehearsal:
-                    set_aside(folder.version(number) / name)
-                    (folder.version(number) / name).parent.mkdir(parents=True, exist_ok=True)
-                    replace_file(folder.version(number) / name, content)
-                restored.append(name)
+                found[name] = content
                 break
-    return restored
+    return found
+
+
+def put_back(file: Path, content: bytes, set_aside: Callable[[Path], object]) -> None:
+    """Put content in the place of what is damaged, which is set aside first."""
+    set_aside(file)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(file, content)
 
 
 def was_complete(folder: DatasetFolder, number: int) -> bool:
