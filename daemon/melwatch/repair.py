@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 from melwatch import aside, filesystem, spooled, verify
 from melwatch.dataset import install, layout, soundness
 from melwatch.disk import put_in_place, replacing
-from melwatch.errors import StoreError
+from melwatch.errors import DegradedError, MelwatchError, StoreError
 from melwatch.manifest import tracks
 from melwatch.manifest.backups import all_backups
 from melwatch.manifest.database import FILE_NAME, open_manifest, read_manifest
@@ -52,10 +53,34 @@ class Repair:
         """Set aside what is damaged and bring back what copies allow; return a sentence for each thing done.
 
         All is found out before anything is done, so that a rehearsal says the same. Raises `StoreError` where the
-        manifest is not ours, or a newer melwatch's; then nothing is done.
+        manifest is not ours, or a newer melwatch's, `DegradedError` where a disk is full; then nothing is done.
         """
-        plan = Plan(now=self.now)
         is_there = self.shop.folder.library.exists()
+        plan = self._plan()
+        self.said.extend(plan.said)
+        if self.said and not self.is_rehearsal:
+            plan.require_space(self.shop.state.path)
+            plan.carry_out()
+            with open_manifest(self.shop.state.path) as db:
+                recover(db, self.shop.state.spool, self.shop.folder, self.now, may_begin=not is_there)
+                tracks.forget_shards(db, self.rotten)
+        return self.said
+
+    def require_room(self) -> None:
+        """Raise `DegradedError` where a disk is so full that not even the lock could be taken."""
+        try:
+            Plan(now=self.now).require_space(self.shop.state.path)
+        except DegradedError as full:
+            try:
+                plan = self._plan()
+            except (OSError, MelwatchError):  # SQLite needs space to read
+                raise full from None
+            if plan.said:
+                plan.require_space(self.shop.state.path)
+
+    def _plan(self) -> Plan:
+        plan = Plan(now=self.now)
+        self.rotten.clear()
         with self._manifest(plan) as db:
             self._state_folder(plan)
             self._spool(plan, db)
@@ -63,13 +88,7 @@ class Repair:
                 self.rotten.extend(paths)
             self._versions(plan, db)
         self._shards(plan)
-        self.said.extend(plan.said)
-        if self.said and not self.is_rehearsal:
-            plan.carry_out()
-            with open_manifest(self.shop.state.path) as db:
-                recover(db, self.shop.state.spool, self.shop.folder, self.now, may_begin=not is_there)
-                tracks.forget_shards(db, self.rotten)
-        return self.said
+        return plan
 
     def retire(self) -> list[str]:
         """Set aside the versions that cannot be opened even after a pass; return a sentence for each."""
@@ -108,17 +127,16 @@ class Repair:
         if health.state in (State.NEWER, State.FOREIGN):
             hint = "Upgrade melwatch." if health.state is State.NEWER else "Name another state folder with --state."
             raise StoreError(f"{health.what}; nothing was touched", hint)
-        if parts := _parts(file):
-            target = file.with_name(f"{file.name}{aside.SUFFIX}-{aside.stamp(self.now)}")
-            plan.do(f"{health.what}. It is set aside as {target.name}.", lambda: _rename(parts, file, target))
-        else:
-            plan.say(f"{health.what}.")
-        backup = _best_backup(self.shop.state.path)
+        parts, backup = _parts(file), _best_backup(self.shop.state.path)
+        target = file.with_name(f"{file.name}{aside.SUFFIX}-{aside.stamp(self.now)}")
+        plan.say(f"{health.what}." + (f" It is set aside as {target.name}." if parts else ""))
         if backup is None:
-            plan.say("It is rebuilt from the dataset and the music.")
+            plan.do("It is rebuilt from the dataset and the music.", lambda: _rename(parts, file, target))
             yield None
             return
-        plan.do(f"The backup of {backup.taken_at:%Y-%m-%d %H:%M} UTC takes its place.", lambda: _put_back(backup, file))
+        plan.needs.append((self.shop.state.path, layout.size_of(backup.path) or 0))
+        sentence = f"The backup of {backup.taken_at:%Y-%m-%d %H:%M} UTC takes its place."
+        plan.do(sentence, lambda: _put_back(backup, parts, file, target))
         with _opened(backup) as db:
             yield db
 
@@ -139,6 +157,7 @@ class Repair:
             copies = {name: content for name, content in copies.items() if name in faults}
             mended |= {home / name: content for name, content in copies.items()}
             if copies:
+                plan.needs.append((folder.path, sum(map(len, copies.values()))))
                 sentence = f"In version {number} {_listed(copies)} is put back from a copy."
                 plan.do(sentence, partial(self._restore, home, copies))
             if left := [name for name in faults if name not in copies]:
@@ -162,6 +181,7 @@ class Repair:
             file, content = self.shop.folder.version(number) / layout.CURRENT, sealing(db, self.shop.folder, number)
             if content is not None:
                 sealed[file] = content
+                plan.needs.append((file, len(content)))
                 sentence = f"{file} is missing or damaged and is written anew."
                 plan.do(sentence, partial(self._restore, file.parent, {file.name: content}))
         return sealed
@@ -184,10 +204,14 @@ class Repair:
         for path in sorted({path for number in numbers for path in soundness.damaged_audio_shards(folder, number)}):
             sentence = f"The audio shard {path} is damaged or missing."
             plan.set_aside(sentence, folder.path, folder.audio.shard(path))
-        named = sorted({path for number in numbers for path in soundness.shards_of(folder, number)})
-        for path in named:
+        sizes = {path: size for number in numbers for path, size in soundness.shards_of(folder, number).items()}
+        for path in sorted(sizes):
             if not folder.shard(path).exists():
                 plan.say(f"The shard {path} is missing.")
+        places = (self.shop.state.path, folder.path)
+        for path, size in sizes.items():  # what is made anew lies in the spool before it is in the dataset
+            if path in self.rotten or layout.size_of(folder.shard(path)) is None:
+                plan.needs.extend((place, size or layout.size_of(folder.shard(path)) or 0) for place in places)
 
     def _spool(self, plan: Plan, db: Connection | None) -> None:
         """Set damaged files of the spool aside; their songs are extracted again."""
@@ -257,9 +281,13 @@ def _best_backup(state: Path) -> Backup | None:
     return max(found, key=lambda entry: entry[:2])[2] if found else None
 
 
-def _put_back(backup: Backup, file: Path) -> None:
-    with replacing(file) as target, backup.path.open("rb") as source:
-        shutil.copyfileobj(source, target)
+def _put_back(backup: Backup, parts: list[Path], file: Path, target: Path) -> None:
+    """Put a backup in a manifest's place; that one goes once all of the other is on the disk."""
+    with replacing(file) as content, backup.path.open("rb") as source:
+        shutil.copyfileobj(source, content)
+        content.flush()
+        os.fsync(content.fileno())
+        _rename(parts, file, target)
 
 
 @contextmanager
