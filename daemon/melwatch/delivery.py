@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from melwatch.station import Sent
     from melwatch.track import FileStamp, RelPath, SeenFile
 
+_AGAIN = "It is tried again at the next pass. If that goes on, look at the logs and the memory of the workers."
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
@@ -35,13 +37,15 @@ class Delivery:
     setup: Setup
     asked: dict[RelPath, tuple[FileStamp | None, int]] = field(default_factory=dict)
     """How a file was, and when, before it was handed out."""
+    unlucky: set[RelPath] = field(default_factory=set)
+    """Files of which nothing came back for a reason that may lie elsewhere."""
 
     def map(
         self, work: Callable[[RelPath], Examined], tasks: Iterable[RelPath], halt: Event | None = None
     ) -> Iterator[Done[RelPath, Examined]]:
         """Do the work on every file, as the local pool does."""
         for done in self.cluster.map(work, self._noted(tasks), halt):
-            yield Done(done.task, None, done.loss) if done.result is None else self.take(done.task, done.result)
+            yield self._without_fault(done.task) if done.result is None else self.take(done.task, done.result)
             self.asked.pop(done.task, None)
 
     def _noted(self, tasks: Iterable[RelPath]) -> Iterator[RelPath]:
@@ -75,8 +79,19 @@ class Delivery:
             except OSError as error:
                 raise without_spool(self.setup, error) from None
             if not is_whole:
-                return Done(path, None, Loss.CRASH)
+                return self._without_fault(path)
         return Done(path, replace(examined, stamp=before, read_ns=asked_ns))
+
+    def _without_fault(self, path: RelPath) -> Done[RelPath, Examined]:
+        """Say that a file is to be tried once more, or, the second time, that it is at a later pass.
+
+        That its worker is gone says nothing of the song: a decoder that fails over it costs a child of the worker.
+        """
+        if path not in self.unlucky:
+            self.unlucky.add(path)
+            return Done(path, None, Loss.CRASH)
+        what, hint = "Twice a worker of the cluster was lost over it, or sent damaged numbers", _AGAIN
+        return Done(path, Examined(path=path, error=TrackError(what, hint, reason="worker_lost")))
 
     def _stamp(self, path: RelPath) -> FileStamp | None:
         try:

@@ -23,6 +23,7 @@ from melwatch.disk import make_folder, replace_file
 from melwatch.edition import Split
 from melwatch.errors import ConfigError, DegradedError, StoreError
 from melwatch.manifest.lock import locked
+from melwatch.nesting import lies_in, require_apart
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +57,8 @@ def pull(source: Storage, target: Path, *, version: int | None, now: datetime, p
 
     Raises `ConfigError` where the version is not there or `target` holds anything but a copy by a pull.
     """
-    library = find_library(source)
+    _require_apart(source, target)
+    library, vanished = find_library(source), ""
     with _claimed(target, now) as folder:
         for attempt in range(_ATTEMPTS):
             number = current_number(library) if version is None else version
@@ -67,8 +69,18 @@ def pull(source: Storage, target: Path, *, version: int | None, now: datetime, p
                     raise ConfigError(f"There is no version {version} in {library.shown}") from None
                 log.info("%s: beginning again, attempt %s", error.what, attempt + 2)
                 time.sleep(_PAUSE_S * attempt)
-    what = f"{library.shown}: versions are removed there faster than they can be copied, or shards are missing"
+                vanished = error.what
+    what = f"{vanished}: versions are removed there faster than they can be copied, or it is missing"
     raise DegradedError(what, "`melwatch pin N`, there, keeps a version; `melwatch verify` tells what is missing.")
+
+
+def _require_apart(source: Storage, target: Path) -> None:
+    """Raise `ConfigError` where source and copy lie in one another."""
+    if source.folder is None:
+        return
+    require_apart(target, source.folder, "what is to be copied,")
+    if lies_in(source.folder, target):
+        raise ConfigError(f"{target} holds what is to be copied, {source.folder}", "Name a folder elsewhere.")
 
 
 @contextmanager

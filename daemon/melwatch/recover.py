@@ -134,12 +134,21 @@ def unsealed(db: sqlite3.Connection, folder: DatasetFolder) -> list[int]:
 
 def seal(db: sqlite3.Connection, folder: DatasetFolder, number: int, now: datetime) -> None:
     """Write a version's `current.json` once more, from the record."""
-    version = next(version for version in versions.all_versions(db) if version.number == number)
-    file, dataset_id = folder.version(number) / layout.CURRENT, soundness.dataset_id(folder)
-    if dataset_id is None:
+    file, content = folder.version(number) / layout.CURRENT, sealing(db, folder, number)
+    if content is None:
         return
     aside.keep_copy(folder.path, file, now=now)
-    content = layout.sealed_json(
+    replace_file(file, content)
+    log.warning("Wrote %s once more", file)
+
+
+def sealing(db: sqlite3.Connection, folder: DatasetFolder, number: int) -> bytes | None:
+    """Return what a version's `current.json` says, as the record tells it; None where no version tells whose it is."""
+    version = next(version for version in versions.all_versions(db) if version.number == number)
+    dataset_id = soundness.dataset_id(folder)
+    if dataset_id is None:
+        return None
+    return layout.sealed_json(
         dataset_id=dataset_id,
         version=number,
         fingerprint=version.fingerprint,
@@ -149,8 +158,6 @@ def seal(db: sqlite3.Connection, folder: DatasetFolder, number: int, now: dateti
         pending=version.pending,
         published_at=version.published_at,
     )
-    replace_file(file, content)
-    log.warning("Wrote %s once more", file)
 
 
 def newest_whole(folder: DatasetFolder, now: datetime) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -111,6 +111,34 @@ def test_numbers_that_are_not_what_was_made_are_not_taken_in(setup: Setup, tmp_p
     assert delivered(setup, (examined, None, damaged)) == Done(PATH, None, Loss.CRASH)
     assert delivered(setup, (examined, None, None)) == Done(PATH, None, Loss.CRASH)
     assert not list(setup.spool.iterdir())
+
+
+@pytest.mark.parametrize("first", ["worker", "numbers"])
+@pytest.mark.parametrize("second", ["worker", "numbers"])
+def test_what_is_lost_twice_with_its_worker_is_no_fault_of_the_song(
+    setup: Setup, tmp_path: Path, first: str, second: str
+) -> None:
+    """It is tried once more, and then told as what could not be read this time; nothing is held against it."""
+    examined, _, _ = sent(setup, tmp_path)
+    outcomes = {"worker": None, "numbers": (examined, None, b"other")}
+    elsewhere: Any = Elsewhere(outcomes[first])
+    delivery, work = Delivery(cluster=elsewhere, setup=setup), cast("Any", None)
+    assert list(delivery.map(work, [PATH])) == [Done(PATH, None, Loss.CRASH)]
+    elsewhere.sent = (outcomes[second],)
+    (done,) = delivery.map(work, [PATH])
+    assert done.result is not None
+    assert done.result.error is not None
+    assert (done.loss, done.result.identity, done.result.error.reason) == (None, None, "worker_lost")
+
+
+def test_a_child_that_dies_twice_is_the_fault_of_its_song(setup: Setup) -> None:
+    """Whatever became of a worker before; it is left out as it is with the local engine."""
+    elsewhere: Any = Elsewhere(None)
+    delivery, work = Delivery(cluster=elsewhere, setup=setup), cast("Any", None)
+    list(delivery.map(work, [PATH]))
+    for loss in (Loss.CRASH, Loss.TIMEOUT):
+        elsewhere.sent = ((None, loss, None),)
+        assert list(delivery.map(work, [PATH])) == [Done(PATH, None, loss)]
 
 
 def test_losses_and_failures_pass_through(setup: Setup) -> None:

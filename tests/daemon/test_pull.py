@@ -16,11 +16,11 @@ from datasets import DatasetDict, load_dataset, load_from_disk
 
 import melwatch
 from editions import Press, songs
-from melwatch.dataset import install, layout, soundness
+from melwatch.dataset import distant, install, layout, soundness
 from melwatch.dataset.collect import Limits, find_garbage, remove_garbage
 from melwatch.dataset.layout import DatasetFolder
 from melwatch.dataset.storage import Storage
-from melwatch.errors import ConfigError, DegradedError, LockedError, StoreError
+from melwatch.errors import ConfigError, DegradedError, LockedError
 from melwatch.manifest.lock import locked
 from melwatch.progress import Unwatched
 from melwatch.pull import Pulled, pull
@@ -144,7 +144,7 @@ def test_a_shard_that_is_gone_for_good_ends_it(press: Press, tmp_path: Path) -> 
     fetch(press.folder.path, tmp_path / "copy", version=1)
     lost = min(layout.shards_of_version(press.folder, 2) - layout.shards_of_version(press.folder, 1))
     press.folder.shard(lost).unlink()
-    with pytest.raises(DegradedError, match="shards are missing"):
+    with pytest.raises(DegradedError, match=f"{lost} .* it is missing"):
         fetch(press.folder.path, tmp_path / "copy")
     assert melwatch.current_version(tmp_path / "copy") == 1
     assert is_sound(tmp_path / "copy", 1)
@@ -160,6 +160,38 @@ def test_a_damaged_shard_is_not_taken_over(press: Press, tmp_path: Path) -> None
         fetch(press.folder.path, tmp_path / "copy")
     assert not list(tmp_path.glob(f"copy/*/*{shard.stem}*"))
     assert not (tmp_path / "copy" / "current.json").exists()
+
+
+@pytest.mark.parametrize("has_digests", [True, False])
+@pytest.mark.parametrize("damage", ["cut", "deleted"])
+def test_a_damaged_file_of_the_source_is_named(press: Press, tmp_path: Path, damage: str, *, has_digests: bool) -> None:
+    """It is nothing of one's own that is damaged (exit code 1), also where the source is too old to tell digests."""
+    fetch(press.folder.path, tmp_path / "copy", version=1)
+    home = press.folder.version(2)
+    made = layout.read_json(home / "version.json")
+    if not has_digests:
+        (home / "version.json").write_text(json.dumps({**made, "files": {}, "shards": {}}))
+    for name in [*distant._FILES, "version.json", "current.json", "../../current.json"]:
+        file = home / name
+        content = file.read_bytes()
+        if damage == "deleted":
+            file.unlink()
+        else:
+            file.write_bytes(content[: len(content) // 2])
+        if (name, has_digests) == ("README.md", False) and damage == "cut":
+            pass  # nothing tells
+        elif (name, damage) == ("../../current.json", "deleted"):
+            with pytest.raises(ConfigError, match="no dataset"):
+                fetch(press.folder.path, tmp_path / "copy")
+        else:
+            with pytest.raises(DegradedError, match=f"{file.parent.name}/{file.name} ") as caught:
+                fetch(press.folder.path, tmp_path / "copy")
+            assert caught.value.exit_code == 1
+            assert caught.value.hint
+        file.write_bytes(content)
+    assert is_sound(tmp_path / "copy", 1)
+    fetch(press.folder.path, tmp_path / "copy")
+    assert is_sound(tmp_path / "copy", 2)
 
 
 def test_one_that_was_killed_goes_on(press: Press, tmp_path: Path) -> None:
@@ -191,13 +223,13 @@ def test_nothing_but_a_copy_is_written_to(press: Press, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "x.txt").write_text("x")
     before = files(press.folder.path)
-    for target in (press.folder.path, press.folder.library, tmp_path / "mine", tmp_path / "mine" / "x.txt"):
-        with pytest.raises(ConfigError, match="no copy by"):
-            fetch(press.folder.path, target)
-    assert files(press.folder.path) == before
-
     other = Press(place=tmp_path / "other")
     other.publish(songs(12))
+    for target in (press.folder.path, press.folder.library, tmp_path / "mine", tmp_path / "mine" / "x.txt"):
+        with pytest.raises(ConfigError, match="no copy by"):
+            fetch(other.folder.path, target)
+    assert files(press.folder.path) == before
+
     for current in other.folder.library.rglob("current.json"):
         current.write_bytes(current.read_bytes().replace(b'"dataset"', b'"dataset2"'))
     fetch(press.folder.path, tmp_path / "copy")
@@ -210,6 +242,29 @@ def test_nothing_but_a_copy_is_written_to(press: Press, tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
     with pytest.raises(ConfigError, match="did not write"):
         layout.read_current(DatasetFolder(tmp_path / "copy"))
+
+
+@pytest.mark.parametrize("form", ["{}", "file://{}", "local://{}"])
+def test_source_and_copy_may_not_lie_in_one_another(press: Press, tmp_path: Path, form: str) -> None:
+    """Whatever the source is written like, and whatever links lead there; nothing is written."""
+    fetch(press.folder.path, tmp_path / "copy")
+    inside = Press(place=tmp_path / "copy" / "inside")
+    inside.publish(songs(12))
+    (tmp_path / "link").symlink_to(tmp_path / "press")
+    dataset, copy = press.folder.path, tmp_path / "copy"
+    before = files(tmp_path)
+    for source, target in (
+        (dataset, dataset / "new"),
+        (dataset, tmp_path / "link" / "dataset" / "new"),
+        (tmp_path / "link" / "dataset", dataset / "music_lib" / "new" / "newer"),
+        (press.folder.library, press.folder.library / "new"),
+        (copy, copy),
+        (copy, copy / "new"),
+        (inside.folder.path, copy),
+    ):
+        with pytest.raises(ConfigError, match=r"(lies in|holds) what is to be copied"):
+            fetch(form.format(source), target)
+    assert files(tmp_path) == before
 
 
 def test_old_versions_of_a_copy_go_as_in_a_dataset(press: Press, tmp_path: Path) -> None:
@@ -248,7 +303,7 @@ def test_a_source_cannot_lead_out_of_the_folder(press: Press, tmp_path: Path, fi
     said["_data_files"][0]["filename"] = filename
     state.write_text(json.dumps(said), encoding="utf-8")
     made.write_bytes(made.read_bytes().replace(digest.encode(), soundness.digest_of(state.read_bytes()).encode()))
-    with pytest.raises(StoreError, match="did not write"):
+    with pytest.raises(DegradedError, match=r"train/state\.json .* did not write"):
         fetch(press.folder.path, tmp_path / "copy")
     assert not (tmp_path / "copy" / "train").exists()
 
@@ -279,7 +334,7 @@ def test_a_hostile_source_is_refused_in_a_sentence(
     made["files"].pop(name, None)
     (home / "version.json").write_text(json.dumps(made))
     (home / name).write_text(json.dumps(layout.read_json(home / name) | changes))
-    with pytest.raises(StoreError):
+    with pytest.raises(DegradedError, match=f"000002/{name} "):
         fetch(press.folder.path, tmp_path / "copy")
     assert is_sound(tmp_path / "copy", 1)
     assert not (tmp_path / "copy" / "versions" / "000002").exists()
@@ -292,5 +347,5 @@ def test_nothing_is_read_beyond_the_size_of_a_shard(press: Press, tmp_path: Path
     with pytest.raises(DegradedError, match="other bytes"):
         fetch(press.folder.path, tmp_path / "copy")
     (press.folder.library / "current.json").write_text("[" * 1_000_000)
-    with pytest.raises(StoreError, match="damaged"):
+    with pytest.raises(DegradedError, match="damaged"):
         fetch(press.folder.path, tmp_path / "copy")

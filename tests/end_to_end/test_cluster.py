@@ -33,6 +33,7 @@ pytestmark = [
 ]
 
 OTHER_FRONT_END = "import melwatch.spectrogram.recipe as recipe; recipe.FRONT_END_REVISION = 99\n"
+KILL_THE_CHILD = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
 KILL_THE_WORKER = "import os, psutil; psutil.Process(os.getppid()).parent().kill()"
 
 
@@ -92,8 +93,22 @@ def test_a_cluster_that_changes_gives_the_dataset_of_the_local_engine(tmp_path: 
     assert rig.sync()["last_pass"]["extracted"] == 0  # nothing is left to read, so that no cluster is asked for
 
 
-def test_a_song_that_kills_whole_workers_is_left_out_alone(tmp_path: Path) -> None:
-    """It is tried twice, the second time with nothing beside it; what was lost with it the first time is made."""
+def test_a_song_that_kills_its_child_is_left_out_alone(tmp_path: Path) -> None:
+    """It is tried twice, the second time when all others are made, as with the local engine."""
+    rig = Rig.at(tmp_path)
+    library(rig.music, {"Rock": songs(12)})
+    mark(rig.music / "Rock" / "03.mp3")
+    with dask_cluster(tmp_path / "dask") as dask:
+        rig.environment.update(on(dask))
+        dask.add("first", environment=faulty_site(tmp_path / "site", KILL_THE_CHILD))
+        status = rig.sync()
+    assert (status["tracks"]["ready"], status["tracks"]["failed"]) == (11, 1)
+    (failure,) = json.loads(rig.run("failures", "--json"))
+    assert (failure["path"], failure["reason"]) == ("Rock/03.mp3", "crash")
+
+
+def test_workers_that_are_lost_are_held_against_no_song(tmp_path: Path) -> None:
+    """Whoever kills them: all others are made, and the one is tried again at the next pass, with workers that stay."""
     rig = Rig.at(tmp_path)
     library(rig.music, {"Rock": songs(12)})
     mark(rig.music / "Rock" / "03.mp3")
@@ -103,9 +118,14 @@ def test_a_song_that_kills_whole_workers_is_left_out_alone(tmp_path: Path) -> No
         dask.add("first", environment=faulty)
         dask.add("second", threads=2, environment=faulty)
         status = rig.sync()
-    assert (status["tracks"]["ready"], status["tracks"]["failed"]) == (11, 1)
-    (failure,) = json.loads(rig.run("failures", "--json"))
-    assert (failure["path"], failure["reason"]) == ("Rock/03.mp3", "crash")
+        (failure,) = json.loads(rig.run("failures", "--json"))
+        assert (failure["path"], failure["reason"]) == ("Rock/03.mp3", "worker_lost")
+        assert status["tracks"]["ready"] == 11
+    with dask_cluster(tmp_path / "dask again") as dask:
+        rig.environment.update(on(dask))
+        dask.add("first")
+        assert rig.sync()["tracks"]["ready"] == 12
+    assert json.loads(rig.run("failures", "--json")) == []
 
 
 def test_a_scheduler_that_is_lost_costs_nothing_that_was_made(tmp_path: Path) -> None:

@@ -57,6 +57,11 @@ def old_version_is_accounted_for(patient: Patient, said: list[str]) -> bool:
         return any(sentence.startswith("Version 1 cannot be opened") for sentence in said)
 
 
+def is_outcome(sentence: str) -> bool:
+    """Whether this tells what a pass could not help."""
+    return sentence.endswith("is set aside.") and sentence.startswith("Version ")
+
+
 def faults_after_pass(patient: Patient, most: int) -> list[str]:
     """Do a pass, and return what is not as promised; at most so many songs may be extracted."""
     extracted = patient.sync().extracted
@@ -73,6 +78,8 @@ def faults_after_repair(patient: Patient, damaged: bytes | None, extracted: int)
     faults += [f"left: {finding}" for finding in patient.verify(read_data=True)]
     faults += ["not kept aside"] * (damaged is not None and not patient.kept_aside(damaged))
     faults += ["nothing rehearsed"] * (not rehearsed)
+    faults += [f"rehearsed {rehearsed}, said {said}"] * (said[: len(rehearsed)] != rehearsed)
+    faults += [f"done unrehearsed: {line}" for line in said[len(rehearsed) :] if not is_outcome(line)]
     faults += ["old version lost without a word"] * (not old_version_is_accounted_for(patient, said))
     faults += ["not idle afterwards"] * bool(patient.repair()[0])
     return faults
@@ -168,7 +175,7 @@ def test_a_damaged_manifest_is_rebuilt(patient: Patient, *, with_backup: bool) -
         aside = [file for file in patient.state.iterdir() if ".damaged-" in file.name and not file.name.endswith("m")]
         faults += ["not kept aside"] * all(file.read_bytes() != content for file in aside)
         faults += [f"left: {finding}" for finding in patient.verify(read_data=True)]
-        faults += ["not rehearsed"] * (said[0] != rehearsed[0])
+        faults += [f"rehearsed {rehearsed}, said {said}"] * (said != rehearsed)
         if faults:
             failures[damage.__name__] = [*faults, *said]
     assert not failures, "\n".join(f"{case}: {faults}" for case, faults in failures.items())

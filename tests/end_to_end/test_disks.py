@@ -91,6 +91,50 @@ def test_a_full_disk_is_waited_out(tmp_path: Path, which: str) -> None:
             assert not leftovers(rig.dataset, rig.state)
 
 
+@pytest.mark.parametrize("which", ["dataset", "state"])
+@pytest.mark.parametrize("free_mb", [0, 5])
+@pytest.mark.parametrize("damage", ["shard", "manifest"])
+def test_a_repair_without_space_says_so_and_changes_nothing(
+    tmp_path: Path, which: str, free_mb: int, damage: str
+) -> None:
+    """It names the disk, and about how much is needed; with that it is done."""
+    with small_disk(tmp_path / "disk") as disk:
+        places = {name: (disk if name == which else tmp_path) / name for name in ("dataset", "state")}
+        rig = Rig(library(tmp_path / "music", {"Rock": songs(6)}), places["dataset"], places["state"])
+        rig.sync()
+        before = rig.rows()
+        damaged = max(rig.dataset.glob("music_lib/*/*.arrow"), key=lambda path: path.stat().st_size)
+        if damage == "manifest":
+            damaged = rig.state / "manifest.sqlite3"
+        with damaged.open("r+b") as file:
+            file.seek(damaged.stat().st_size // 2)
+            file.write(b"noise")
+            file.truncate(damaged.stat().st_size - (damage == "manifest"))
+        filler = fill(disk)
+        with filler.open("r+b") as file:
+            file.truncate(filler.stat().st_size - (free_mb << 20))
+        content = contents(rig.dataset, rig.state)
+
+        done = subprocess.run(rig.command("repair"), capture_output=True, text=True, check=False, timeout=200)
+        fits = damage == "manifest" and (free_mb or which == "dataset")
+        if not fits:
+            assert done.returncode == 1, done.stdout + done.stderr
+            assert f"The disk of {places[which]} has {free_mb * 1.048576:,.1f} MB free; this needs" in done.stderr
+            assert "Free some space, then run it again. Nothing was changed." in done.stderr
+            assert contents(rig.dataset, rig.state) == content
+        filler.unlink()
+
+        rig.run("repair")
+        assert rig.rows() == before
+        rig.run("verify", "--read-data")
+
+
+def contents(*places: Path) -> dict[Path, bytes]:
+    """Return every file but the lock and what SQLite puts beside the manifest to read it."""
+    files = [path for place in places for path in place.rglob("*") if path.is_file()]
+    return {path: path.read_bytes() for path in files if not path.name.endswith(("lock", "-wal", "-shm"))}
+
+
 def test_a_dataset_that_may_not_be_written_is_waited_out(tmp_path: Path) -> None:
     """With its disk read-only songs are still taken in; what is published stays, and what is new follows."""
     with small_disk(tmp_path / "disk") as disk:

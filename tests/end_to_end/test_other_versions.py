@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import venv
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,15 +15,22 @@ from datasets import Audio, load_from_disk
 
 from editions import Press, songs
 from melwatch.dataset.export import export
+from melwatch.dataset.storage import Storage
+from melwatch.progress import Unwatched
+from melwatch.pull import pull
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
+NOW = datetime(2024, 1, 1, tzinfo=UTC)
+
 VERSIONS = {
     "2.14.7": ["pyarrow<17", "fsspec<=2023.10.0", "numpy<2", "huggingface_hub<0.24", "pandas<2.3", "dill<0.3.8"],
+    "2.21.0": ["pyarrow<18", "numpy<2"],
     "3.6.0": [],
+    "4.0.0": [],
     "4.8.0": [],
     "5.2.0": [],
 }
@@ -70,7 +78,7 @@ def digests(*folders: Path) -> dict[str, dict[str, list[Any]]]:
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Datasets with everything switched on and off, their versions, their exports, and the audio dataset."""
+    """Datasets with everything switched on and off, their versions, exports and copies, and the audio dataset."""
     place = tmp_path_factory.mktemp("folders")
     made = []
     for name, form in {
@@ -81,9 +89,14 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
         press.publish(songs(90), **form)
         press.publish(songs(96, ("Jazz", "Rock", "Söul")), **form)
         for number in (1, 2):
-            export(press.folder, number, place / f"{name} export {number}", file_bytes=2_000)
-            made += [place / f"{name} export {number}", press.folder.version(number)]
-        made.append(press.folder.library)
+            for kind in ("export", "named export"):
+                target = place / f"{name} {kind} {number}"
+                export(press.folder, number, target, file_bytes=2_000, with_metadata=kind != "export")
+                made.append(target)
+            made.append(press.folder.version(number))
+            copy = place / f"{name} copy"
+            pull(Storage.open(str(press.folder.path)), copy, version=number, now=NOW, progress=Unwatched())
+        made += [press.folder.library, copy, copy / "versions" / "000001"]
     return [*made, press.folder.audio.library]
 
 

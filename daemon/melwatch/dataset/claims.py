@@ -66,7 +66,11 @@ def shards_named(said: dict[str, Any], split: Split) -> list[str]:
     return shards if are_ours and names == [f"../{layout.FROM_VERSION}{shard}" for shard in shards] else []
 
 
-def are_readable(infos: list[object], splits: object) -> bool:
-    """Whether columns and splits are told in the form of melwatch's, and no split lies elsewhere."""
-    told = all(isinstance(info, dict) and isinstance(info.get("features"), dict) for info in infos)
-    return told and splits == {"splits": list(Split)}
+def has_features(info: object) -> bool:
+    """Whether a `dataset_info.json` tells columns in the form of melwatch's."""
+    return isinstance(info, dict) and isinstance(info.get("features"), dict)
+
+
+def are_splits(said: object) -> bool:
+    """Whether a `dataset_dict.json` names melwatch's splits, none of which lies elsewhere."""
+    return said == {"splits": list(Split)}

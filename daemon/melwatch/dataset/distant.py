@@ -16,7 +16,7 @@ from melwatch.dataset import claims, layout, soundness
 from melwatch.dataset.storage import SMALL_BYTES
 from melwatch.disk import put_in_place, remove, temporary_beside
 from melwatch.edition import Split
-from melwatch.errors import ConfigError, DegradedError, StoreError
+from melwatch.errors import ConfigError, DegradedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +33,13 @@ _FILES = (layout.TRACKS, layout.LEDGER, layout.GENRES, layout.CARD, layout.DATAS
 
 class VanishedError(DegradedError):
     """What was being read is gone: a collection has removed its version."""
+
+
+class SourceError(DegradedError):
+    """What was read is not as it was written, which the one who makes it has to put right."""
+
+    def __init__(self, home: Storage, name: str, what: str = "is damaged") -> None:
+        super().__init__(f"{home.shown}/{name} {what}", "`melwatch repair`, where that dataset is made.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,23 +83,32 @@ def read_version(library: Storage, number: int) -> Distant:
     made_of = _present(home, layout.PROVENANCE)
     made = _object(home, layout.PROVENANCE, made_of)
     if not claims.is_provenance(made, number):
-        raise StoreError(f"{home.shown}/{layout.PROVENANCE} is not as melwatch writes it")
+        raise SourceError(home, layout.PROVENANCE, "is not as melwatch writes it")
     digests, sizes = made.get("files", {}), made.get("shards", {})
     files = {name: _present(home, name) for name in _FILES}
     for name, content in files.items():
-        if name in digests and soundness.digest_of(content) != digests[name]:
-            raise StoreError(f"{home.shown}/{name} is damaged", "`melwatch repair`, where that dataset is made.")
+        if not soundness.is_as_written(name, content, number, digests.get(name)):
+            raise SourceError(home, name)
     if not claims.is_seal(_object(home, layout.CURRENT, seal), number):
-        raise StoreError(f"{home.shown}/{layout.CURRENT} is damaged", "`melwatch repair`, where that dataset is made.")
-    infos = [claims.parsed(files[f"{split}/{layout.INFO}"]) for split in Split]
-    states = {split: _object(home, layout.STATE, files[f"{split}/{layout.STATE}"]) for split in Split}
-    named = {split: claims.shards_named(said, split) for split, said in states.items()}
-    if not all(named.values()) or not claims.are_readable(infos, claims.parsed(files[layout.DATASET_DICT])):
-        raise StoreError(f"{home.shown} names files or columns that melwatch did not write")
+        raise SourceError(home, layout.CURRENT)
+    named = {split: _shards_named(home, split, files) for split in Split}
+    if not claims.are_splits(claims.parsed(files[layout.DATASET_DICT])):
+        raise SourceError(home, layout.DATASET_DICT, "names splits that melwatch did not write")
     shards = {
         path: sizes[path] if path in sizes else _size(library, path) for paths in named.values() for path in paths
     }
     return Distant(number=number, files={**files, layout.PROVENANCE: made_of}, seal=seal, shards=shards)
+
+
+def _shards_named(home: Storage, split: Split, files: Mapping[str, bytes]) -> list[str]:
+    """Return the shards of a split, `split/name`, whose columns are told in the form of melwatch's."""
+    state, info = f"{split}/{layout.STATE}", f"{split}/{layout.INFO}"
+    named = claims.shards_named(_object(home, state, files[state]), split)
+    if not named:
+        raise SourceError(home, state, "names files that melwatch did not write")
+    if not claims.has_features(claims.parsed(files[info])):
+        raise SourceError(home, info, "names no columns as melwatch does")
+    return named
 
 
 def fetch_shard(library: Storage, path: str, size: int, target: Path, count: Megabytes) -> None:
@@ -149,5 +165,5 @@ def _size(library: Storage, path: str) -> int:
 def _object(home: Storage, name: str, content: bytes | None) -> dict[str, Any]:
     said = claims.parsed(content or b"")
     if not isinstance(said, dict):
-        raise StoreError(f"{home.shown}/{name} is damaged", "`melwatch repair`, where that dataset is made.")
+        raise SourceError(home, name)
     return said

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from melwatch.dataset import anonymous, layout
+from melwatch.dataset import anonymous, layout, soundness
 from melwatch.dataset.pins import require_version
 from melwatch.dataset.storage import Megabytes
-from melwatch.disk import replace_file, temporary_beside
+from melwatch.dataset.workplace import workplace
+from melwatch.disk import replace_file
 from melwatch.edition import Split
 from melwatch.errors import ConfigError, DegradedError, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import Any
 
@@ -35,6 +35,7 @@ MARK = ".melwatch-export.json"
 class DataFile:
     """An Arrow file of an export: its name, and whose rows go into it."""
 
+    folder: DatasetFolder
     name: str
     shards: tuple[Path, ...]
     metadata: dict[bytes, bytes]
@@ -42,24 +43,32 @@ class DataFile:
     """What takes the place of paths, by shard; None where they stay."""
 
     def write(self, sink: object) -> None:
-        """Write the rows of the shards, with the class names of the version, a track at a time."""
+        """Write the rows of the shards, with the class names of the version, a track at a time.
+
+        Raises `StoreError` where the bytes of a shard are not those that were written.
+        """
+        self._write(sink, soundness.require_whole_shard)
+
+    def size(self) -> int:
+        """Return the bytes that `write` writes, without reading a spectrogram."""
+        sink = pa.MockOutputStream()
+        self._write(sink, None)
+        return int(sink.size())
+
+    def _write(self, sink: object, require_whole: Callable[[DatasetFolder, str], None] | None) -> None:
         try:
             with pa.memory_map(str(self.shards[0])) as first:
                 schema = pa.ipc.open_stream(first).schema.with_metadata(self.metadata)
             with pa.ipc.new_stream(sink, schema) as writer:
                 for shard in self.shards:
+                    if require_whole is not None:
+                        require_whole(self.folder, f"{shard.parent.name}/{shard.name}")
                     with pa.memory_map(str(shard)) as source:
                         for batch in self._batches(shard, pa.ipc.open_stream(source)):
                             writer.write_batch(batch.replace_schema_metadata(self.metadata))
         except FileNotFoundError as error:
             what = f"The version has been removed while it was copied ({error})"
             raise DegradedError(what, "`melwatch pin N` keeps a version as long as you like.") from None
-
-    def size(self) -> int:
-        """Return the bytes that `write` writes, without reading a spectrogram."""
-        sink = pa.MockOutputStream()
-        self.write(sink)
-        return int(sink.size())
 
     def _batches(self, shard: Path, batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
         if self.songs is None:
@@ -96,18 +105,13 @@ def export(
         raise ConfigError(f"{target} exists already", "Name a folder that does not exist yet.")
     copy = _plan(folder, number, file_bytes, with_metadata=with_metadata)
     target.parent.mkdir(parents=True, exist_ok=True)
-    beside = temporary_beside(target)
-    shutil.rmtree(beside, ignore_errors=True)
-    try:
+    with workplace(target) as beside:
         for split in Split:
             (beside / split).mkdir(parents=True)
         written = sum(_written(beside, copy, progress))
         if target.exists():
             target.rmdir()
         beside.replace(target)
-    except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
-        raise
     return written
 
 
@@ -171,7 +175,8 @@ def _send(target: Storage, missing: Sequence[DataFile], sizes: Mapping[str, int]
 
 
 def _plan(folder: DatasetFolder, number: int, file_bytes: int, *, with_metadata: bool) -> Copy:
-    """Settle what goes where: raises `StoreError` where a shard is missing."""
+    """Settle what goes where: raises `StoreError` where a shard is missing, or what tells of it is damaged."""
+    soundness.require_sound(folder, number, () if with_metadata else (layout.TRACKS,))
     songs = None if with_metadata else anonymous.songs_by_shard(folder, number)
     data: list[DataFile] = []
     said: dict[str, bytes] = {}
@@ -183,7 +188,7 @@ def _plan(folder: DatasetFolder, number: int, file_bytes: int, *, with_metadata:
         names = [f"data-{position:05d}-of-{len(groups):05d}.arrow" for position in range(len(groups))]
         metadata = layout.huggingface_metadata(info["features"])
         data += [
-            DataFile(name=f"{split}/{name}", shards=tuple(group), metadata=metadata, songs=songs)
+            DataFile(folder=folder, name=f"{split}/{name}", shards=tuple(group), metadata=metadata, songs=songs)
             for name, group in zip(names, groups, strict=True)
         ]
         print_ = state["_fingerprint"]

@@ -6,11 +6,11 @@ import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
-from melwatch.dataset import anonymous, layout, tables
+from melwatch.dataset import anonymous, layout, soundness, tables
 from melwatch.dataset.pins import require_version
 from melwatch.dataset.read import load
 from melwatch.edition import Split
-from melwatch.errors import ConfigError, DegradedError
+from melwatch.errors import ConfigError, DegradedError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,7 +98,13 @@ def _asking(repo: str) -> Iterator[None]:
 
 
 def _shown(folder: DatasetFolder, number: int, *, with_metadata: bool) -> DatasetDict:
-    """Open a version, on wish with the digest of the song's sound in the place of paths; no number is copied."""
+    """Open a version, on wish with the digest of the song's sound in the place of paths; no number is copied.
+
+    Raises `StoreError` where anything of it is not as it was written, and would be handed on.
+    """
+    soundness.require_sound(folder, number, () if with_metadata else (layout.TRACKS,))
+    for path in sorted(layout.shards_of_version(folder, number)):
+        _require_whole(folder, path)
     opened = load(folder.path, version=number)
     if with_metadata:
         return opened
@@ -111,6 +117,14 @@ def _shown(folder: DatasetFolder, number: int, *, with_metadata: bool) -> Datase
         nameless: Any = part.remove_columns(anonymous.PATHS)
         opened[split] = nameless.add_column(anonymous.PATHS, songs).select_columns(columns)
     return opened
+
+
+def _require_whole(folder: DatasetFolder, path: str) -> None:
+    try:
+        soundness.require_whole_shard(folder, path)
+    except FileNotFoundError:
+        what = f"The shard {folder.shard(path)} is missing"
+        raise StoreError(what, "`melwatch verify` tells what else is.") from None
 
 
 def _told(error: Exception, repo: str) -> ConfigError | DegradedError:

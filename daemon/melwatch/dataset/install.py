@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from melwatch.dataset import layout
@@ -12,10 +13,11 @@ from melwatch.edition import Split
 from melwatch.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Mapping
 
     from melwatch.dataset.layout import DatasetFolder
+
+    _Read = Callable[[Path], bytes]
 
 
 def install(folder: DatasetFolder, number: int) -> int:
@@ -30,44 +32,44 @@ def install(folder: DatasetFolder, number: int) -> int:
     return written + _replace({folder.current: (home / layout.CURRENT).read_bytes()})
 
 
-def differences(folder: DatasetFolder, number: int) -> list[Path]:
-    """Return the files that do not say what they would if a version were the current one."""
+def differences(folder: DatasetFolder, number: int, read: _Read = Path.read_bytes) -> list[Path]:
+    """Return the files that do not say what they would if a version, as `read` finds it, were the current one."""
     home = folder.version(number)
-    expected = _top_files(folder, home) | {folder.current: (home / layout.CURRENT).read_bytes()}
-    expected |= _split_files(home, folder.library, f"../{FROM_VERSION}")
+    expected = _top_files(folder, home, read) | {folder.current: read(home / layout.CURRENT)}
+    expected |= _split_files(home, folder.library, f"../{FROM_VERSION}", read)
     if (home / layout.AUDIO).exists():
-        expected |= _audio_files(folder, home)
-        expected |= _split_files(home / layout.AUDIO, folder.audio.library, layout.from_version_to_audio(folder))
+        expected |= _audio_files(folder, home, read)
+        expected |= _split_files(home / layout.AUDIO, folder.audio.library, layout.from_version_to_audio(folder), read)
     return [path for path, content in expected.items() if not path.exists() or path.read_bytes() != content]
 
 
-def _top_files(folder: DatasetFolder, home: Path) -> dict[Path, bytes]:
+def _top_files(folder: DatasetFolder, home: Path, read: _Read = Path.read_bytes) -> dict[Path, bytes]:
     return {
-        folder.library / layout.CARD: _at_top((home / layout.CARD).read_bytes(), FROM_VERSION),
-        folder.path / layout.GENRES: (home / layout.GENRES).read_bytes(),
-        folder.library / layout.TRACKS: (home / layout.TRACKS).read_bytes(),
-        folder.library / layout.DATASET_DICT: (home / layout.DATASET_DICT).read_bytes(),
+        folder.library / layout.CARD: _at_top(read(home / layout.CARD), FROM_VERSION),
+        folder.path / layout.GENRES: read(home / layout.GENRES),
+        folder.library / layout.TRACKS: read(home / layout.TRACKS),
+        folder.library / layout.DATASET_DICT: read(home / layout.DATASET_DICT),
     }
 
 
-def _audio_files(folder: DatasetFolder, home: Path) -> dict[Path, bytes]:
+def _audio_files(folder: DatasetFolder, home: Path, read: _Read = Path.read_bytes) -> dict[Path, bytes]:
     names = (layout.CARD, layout.DATASET_DICT)
-    return {folder.audio.library / name: (home / layout.AUDIO / name).read_bytes() for name in names}
+    return {folder.audio.library / name: read(home / layout.AUDIO / name) for name in names}
 
 
-def _split_files(home: Path, library: Path, prefix: str) -> dict[Path, bytes]:
-    return _states(home, library, prefix) | _infos(home, library)
+def _split_files(home: Path, library: Path, prefix: str, read: _Read) -> dict[Path, bytes]:
+    return _states(home, library, prefix, read) | _infos(home, library, read)
 
 
-def _states(home: Path, library: Path, prefix: str) -> dict[Path, bytes]:
+def _states(home: Path, library: Path, prefix: str, read: _Read = Path.read_bytes) -> dict[Path, bytes]:
     return {
-        library / split / layout.STATE: _at_top((home / split / layout.STATE).read_bytes(), f"{prefix}{split}/")
+        library / split / layout.STATE: _at_top(read(home / split / layout.STATE), f"{prefix}{split}/")
         for split in Split
     }
 
 
-def _infos(home: Path, library: Path) -> dict[Path, bytes]:
-    return {library / split / layout.INFO: (home / split / layout.INFO).read_bytes() for split in Split}
+def _infos(home: Path, library: Path, read: _Read = Path.read_bytes) -> dict[Path, bytes]:
+    return {library / split / layout.INFO: read(home / split / layout.INFO) for split in Split}
 
 
 def _install_splits(home: Path, library: Path, prefix: str) -> int:

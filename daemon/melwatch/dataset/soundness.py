@@ -18,7 +18,7 @@ from melwatch.edition import Split
 from melwatch.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
     from melwatch.dataset.layout import DatasetFolder
@@ -49,22 +49,31 @@ def faults(folder: DatasetFolder, number: int) -> list[str]:
     return [name for name in sorted(names | digests.keys()) if not _is_whole(home / name, number, digests.get(name))]
 
 
-def restore(
-    folder: DatasetFolder, number: int, set_aside: Callable[[Path], object], *, is_rehearsal: bool = False
-) -> list[str]:
+def restore(folder: DatasetFolder, number: int, set_aside: Callable[[Path], object]) -> list[str]:
     """Put back what is damaged in a version where a copy of just that content is left; return the names."""
-    restored = []
+    restored = copies(folder, number)
+    for name, content in restored.items():
+        put_back(folder.version(number) / name, content, set_aside)
+    return list(restored)
+
+
+def copies(folder: DatasetFolder, number: int) -> dict[str, bytes]:
+    """Return what is damaged in a version and can be put back, by name: a copy of just that content is left."""
+    found: dict[str, bytes] = {}
     digests = digests_of(folder, number)
     for name in faults(folder, number):
         for content in _copies(folder, number, name):
             if digest_of(content) == digests.get(name) or (name == layout.CURRENT and _says(content, number)):
-                if not is_rehearsal:
-                    set_aside(folder.version(number) / name)
-                    (folder.version(number) / name).parent.mkdir(parents=True, exist_ok=True)
-                    replace_file(folder.version(number) / name, content)
-                restored.append(name)
+                found[name] = content
                 break
-    return restored
+    return found
+
+
+def put_back(file: Path, content: bytes, set_aside: Callable[[Path], object]) -> None:
+    """Put content in the place of what is damaged, which is set aside first."""
+    set_aside(file)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(file, content)
 
 
 def was_complete(folder: DatasetFolder, number: int) -> bool:
@@ -75,6 +84,20 @@ def was_complete(folder: DatasetFolder, number: int) -> bool:
 def can_be_shown(folder: DatasetFolder, number: int) -> bool:
     """Whether all is as it was written that readers get to see of a version."""
     return not set(faults(folder, number)) - {layout.LEDGER, layout.PROVENANCE}
+
+
+def require_sound(folder: DatasetFolder, number: int, also: Collection[str] = ()) -> None:
+    """Raise `StoreError` where what tells a version's rows, and `also` these files, is not as it was written."""
+    needed = {layout.CURRENT, layout.PROVENANCE, layout.DATASET_DICT, *_SPLIT_FILES, *also}
+    if damaged := [name for name in faults(folder, number) if name in needed]:
+        what = ", ".join(str(folder.version(number) / name) for name in damaged)
+        raise StoreError(f"{what}: missing or damaged", "Run `melwatch repair`.")
+
+
+def require_whole_shard(folder: DatasetFolder, path: str) -> None:
+    """Raise `StoreError` where a shard is there and holds other bytes than were written."""
+    if not is_whole_shard(folder, path):
+        raise StoreError(f"The shard {folder.shard(path)} is damaged", "Run `melwatch repair`.")
 
 
 def is_sealed(folder: DatasetFolder, number: int) -> bool:
@@ -155,16 +178,21 @@ def _is_whole(file: Path, number: int, digest: str | None) -> bool:
         content = file.read_bytes()
     except _GONE:
         return False
-    if file.name == layout.CURRENT:
+    return is_as_written(file.name, content, number, digest)
+
+
+def is_as_written(name: str, content: bytes, number: int, digest: str | None) -> bool:
+    """Whether a file of a version is as it was written; without a digest, as far as its form tells."""
+    if name == layout.CURRENT:
         return _says(content, number)
-    if file.name == layout.PROVENANCE:
+    if name == layout.PROVENANCE:
         made = _parsed(content)
         return isinstance(made, dict) and made.keys() >= _MADE and made["version"] == number
     if digest is not None:
         return digest_of(content) == digest
-    if file.suffix == ".parquet":
+    if name.endswith(".parquet"):
         return content[:4] == content[-4:] == _PARQUET and len(content) > 2 * len(_PARQUET)
-    return bool(content) and (file.suffix != ".json" or _parsed(content) is not None)
+    return bool(content) and (not name.endswith(".json") or _parsed(content) is not None)
 
 
 def _says(content: bytes, number: int) -> bool:
@@ -176,7 +204,7 @@ def _says(content: bytes, number: int) -> bool:
 def _parsed(content: bytes) -> object:
     try:
         value: object = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return value
 

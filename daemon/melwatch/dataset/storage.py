@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from melwatch.errors import ConfigError, DegradedError, MelwatchError, StoreError
+from melwatch.errors import ConfigError, DegradedError, MelwatchError
 from melwatch.secret import without_password
 
 if TYPE_CHECKING:
@@ -79,6 +79,13 @@ class Storage:
     def __init__(self, file_system: Any, root: str, shown: str, *, has_folders: bool) -> None:  # noqa: ANN401  of fsspec
         self._files, self._root, self.shown, self._has_folders = file_system, root, shown, has_folders
 
+    @property
+    def folder(self) -> Path | None:
+        """The folder of this machine that it is, None where it is none."""
+        from fsspec.implementations.local import LocalFileSystem
+
+        return Path(self._root) if isinstance(self._files, LocalFileSystem) else None
+
     @classmethod
     def open(cls, where: str, options: Mapping[str, Any] | None = None) -> Storage:
         """Open a place by URL or path; raises `ConfigError` where the driver is missing or refuses the options."""
@@ -125,7 +132,7 @@ class Storage:
                 return None
 
     def read(self, name: str, at_most: int = SMALL_BYTES) -> bytes | None:
-        """Return the content of a small file, None where there is none; raises `StoreError` where it is not small."""
+        """Return the content of a small file, None for none; raises `DegradedError` where it is not small."""
         if self.size(name) is None:
             return None
         content = bytearray()
@@ -133,7 +140,8 @@ class Storage:
             for block in self.blocks(name):
                 content += block
                 if len(content) > at_most:
-                    raise StoreError(f"{self.shown}/{name} has more than {at_most:,} bytes, so it is not melwatch's")
+                    what = f"{self.shown}/{name} has more than {at_most:,} bytes, so it is not as melwatch wrote it"
+                    raise DegradedError(what, "Look at what it is.")
         except FileNotFoundError:
             return None
         return bytes(content)

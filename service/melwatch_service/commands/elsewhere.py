@@ -8,14 +8,18 @@ import typer
 
 from melwatch.dataset.storage import Storage, is_url, local_path, storage_options
 from melwatch.errors import ConfigError
+from melwatch.nesting import require_apart
 from melwatch.secret import without_password
 from melwatch_service.commands.app import Given, command, utc_now
-from melwatch_service.commands.history import Number, published
+from melwatch_service.commands.history import Number, published, with_versions
 from melwatch_service.progress import progress_for_console
 from melwatch_service.tell import tell
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from melwatch.dataset.layout import DatasetFolder
+    from melwatch.workshop import Workshop
 
 Options = Annotated[
     list[str] | None,
@@ -55,7 +59,8 @@ def export(
     It tells no path, title, artist or album unless --with-metadata. A URL needs its driver, as s3fs for s3://.
     What broke off goes on when the same command is run again, and is not opened by anybody before it is whole.
     """
-    folder = published(given)
+    shop = given.workshop()
+    folder = with_versions(shop.folder)
     if target.startswith("hf://"):
         _push(folder, number, target, is_public=public, with_metadata=with_metadata)
         return
@@ -65,15 +70,25 @@ def export(
     with progress_for_console() as progress:
         if is_url(target):
             storage = Storage.open(target, options)
+            _require_apart(storage.folder, shop)
             written = copies.upload(folder, number, storage, with_metadata=with_metadata, progress=progress)
         else:
             path = local_path(target)
+            _require_apart(path, shop)
             written = copies.export(folder, number, path, with_metadata=with_metadata, progress=progress)
     shown = without_password(target)
     if written:
         tell([f"Wrote version {number} to {shown}, {written / 1e6:,.1f} MB; datasets.load_from_disk opens it."])
     else:
         tell([f"Version {number} is at {shown} already, whole."])
+
+
+def _require_apart(target: Path | None, shop: Workshop) -> None:
+    """Raise `ConfigError` where an export would lie in what melwatch reads or keeps itself."""
+    if target is not None:
+        require_apart(target, shop.folder.path, "the dataset folder")
+        require_apart(target, shop.config.library.root, "the music root")
+        require_apart(target, shop.state.path, "the state folder")
 
 
 @command()

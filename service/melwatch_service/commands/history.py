@@ -94,7 +94,11 @@ def unpin(given: Given, number: Number) -> None:
 
 def published(given: Given) -> DatasetFolder:
     """Return the folder of a dataset that has versions; raises `ConfigError` where it has none."""
-    folder = given.workshop().folder
+    return with_versions(given.workshop().folder)
+
+
+def with_versions(folder: DatasetFolder) -> DatasetFolder:
+    """Return a dataset's folder; raises `ConfigError` where it has no version."""
     if not any(folder.is_complete(number) for number in folder.version_numbers()):
         raise ConfigError(f"Nothing is published in {folder.path}", "`melwatch sync` publishes.")
     return folder

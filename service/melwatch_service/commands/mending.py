@@ -109,6 +109,7 @@ def repair(
         if dry_run:
             tell(repair_.mend() or ["There is nothing to repair."])
             return
+        repair_.require_room()
         with hold_for_repair(shop, utc_now()):
             tell(repair_.mend() or ["There is nothing to repair."])
     if not repair_.said:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,12 +14,17 @@ from datasets import DatasetDict, load_dataset, load_from_disk
 
 import melwatch
 from editions import Press, Song, songs
-from melwatch.dataset.export import export
+from melwatch.dataset import layout
+from melwatch.dataset.export import export, upload
 from melwatch.dataset.install import install
-from melwatch.errors import ConfigError, StoreError
+from melwatch.dataset.storage import Storage
+from melwatch.errors import ConfigError, LockedError, StoreError
+from melwatch.progress import Unwatched
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from melwatch.dataset.layout import DatasetFolder
 
 FORMS: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -101,6 +109,32 @@ def test_a_version_that_cannot_tell_its_songs_is_not_exported_without_names(tmp_
     assert {path.name for path in tmp_path.iterdir()} == {"press"}
 
 
+@pytest.mark.parametrize("name", ["shard", "train/state.json", "test/dataset_info.json", "tracks.parquet"])
+@pytest.mark.parametrize("with_metadata", [True, False])
+def test_what_is_damaged_is_not_handed_on(tmp_path: Path, name: str, *, with_metadata: bool) -> None:
+    """One bit of numbers, or of what tells of them, ends it, and nothing is left; names matter where they are used."""
+    press = Press(place=tmp_path / "press")
+    press.publish(songs(12))
+    file = press.folder.version(1) / name
+    if name == "shard":
+        file = press.folder.shard(max(layout.shards_of_version(press.folder, 1)))
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+    for way in (export, partial(_upload, progress=Unwatched())):
+        if name == "tracks.parquet" and with_metadata:
+            way(press.folder, 1, tmp_path / way.__class__.__name__, with_metadata=True)
+            continue
+        with pytest.raises(StoreError, match=file.name):
+            way(press.folder, 1, tmp_path / "copy", with_metadata=with_metadata)
+        assert not (tmp_path / "copy" / "dataset_dict.json").exists()
+
+
+def _upload(folder: DatasetFolder, number: int, target: Path, **options: Any) -> None:
+    upload(folder, number, Storage.open(str(target)), **options)
+
+
 def test_an_export_has_the_files_of_save_to_disk(tmp_path: Path) -> None:
     """The same names, in the same folders, with the same keys."""
     press = Press(place=tmp_path)
@@ -146,3 +180,53 @@ def test_an_empty_folder_is_taken_and_anything_else_is_refused(tmp_path: Path) -
 
     assert len(load_from_disk(str(tmp_path / "empty"))["train"]) > 0
     assert {path.name for path in tmp_path.iterdir()} == {"press", "empty", "full"}
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from melwatch.dataset import export
+from melwatch.dataset.layout import DatasetFolder
+whole, left = export.replace_file, [2]
+def dying(path, content):
+    left[0] -= 1
+    if left[0] == 0:
+        print("here", flush=True)
+        sys.stdin.read()
+        os._exit(9)
+    return whole(path, content)
+export.replace_file = dying
+export.export(DatasetFolder(Path(sys.argv[1])), 1, Path(sys.argv[2]))
+"""
+
+
+def test_what_a_killed_export_left_goes_with_the_next_one(tmp_path: Path) -> None:
+    """Not while it is at work, and nothing that only has such a name."""
+    press = Press(place=tmp_path / "press")
+    press.publish(songs(12))
+    place = tmp_path / "out"
+    own = {
+        place / ".copy.1.melwatch-tmp" / "mine.txt",
+        place / ".copies.1.melwatch-tmp" / "lock",
+        place / ".copy.x.melwatch-tmp" / "lock",
+    }
+    for file in own:
+        file.parent.mkdir(parents=True)
+        file.write_text("mine")
+    (place / ".copy.2.melwatch-tmp").mkdir()  # killed at the very beginning
+    before = {path.parent for path in own}
+    command = [sys.executable, "-c", KILLED, str(press.folder.path), str(place / "copy")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as killed:
+        assert killed.stdout is not None
+        assert killed.stdout.readline() == "here\n"
+        with pytest.raises(LockedError, match="at work"):
+            export(press.folder, 1, place / "copy")
+        killed.communicate()
+    assert killed.returncode == 9
+    assert {path.name for path in place.iterdir()} > {path.name for path in before}
+
+    export(press.folder, 1, place / "copy")
+
+    assert set(place.iterdir()) == before | {place / "copy"}
+    assert all(file.exists() for file in own)
+    assert len(load_from_disk(str(place / "copy"))["train"]) > 0

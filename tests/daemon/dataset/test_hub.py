@@ -9,8 +9,9 @@ import pytest
 
 import melwatch
 from editions import Press, songs
+from melwatch.dataset import layout
 from melwatch.dataset.hub import push, repo_of
-from melwatch.errors import ConfigError, DegradedError
+from melwatch.errors import ConfigError, DegradedError, StoreError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,6 +91,30 @@ def test_what_the_hub_refuses_is_told(press: Press) -> None:
         assert caught.value.hint
     with pytest.raises(ConfigError, match="no version 9"):
         push(press.folder, 9, "me/music", is_public=False, with_metadata=False, hub=Shelf())
+
+
+@pytest.mark.parametrize("with_metadata", [True, False])
+def test_what_is_damaged_is_not_pushed(press: Press, *, with_metadata: bool) -> None:
+    """Neither numbers nor what tells of them; it is one's own state (exit code 4). All is well with it again."""
+    home = press.folder.version(1)
+    shard = press.folder.shard(min(layout.shards_of_version(press.folder, 1)))
+    needed = [shard, home / "train" / "state.json", home / "test" / "dataset_info.json", home / "version.json"]
+    for file in [*needed, *([] if with_metadata else [home / "tracks.parquet"])]:
+        content = file.read_bytes()
+        half = len(content) // 2
+        for damaged in (content[:half] + bytes([content[half] ^ 1]) + content[half + 1 :], content[:half], None):
+            file.unlink()
+            if damaged is not None:
+                file.write_bytes(damaged)
+            if file.name == "version.json" and damaged is not None and len(damaged) == len(content):
+                continue  # no digest of it is kept
+            with pytest.raises(StoreError, match=file.name):
+                push(press.folder, 1, "me/music", is_public=False, with_metadata=with_metadata, hub=(hub := Shelf()))
+            assert not hub.pushed
+            file.write_bytes(content)
+        file.write_bytes(content)
+    push(press.folder, 1, "me/music", is_public=False, with_metadata=with_metadata, hub=(hub := Shelf()))
+    assert hub.pushed
 
 
 def test_a_dataset_on_the_hub_has_a_user_and_a_name() -> None:

@@ -10,7 +10,7 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from melwatch.dataset.storage import Storage, is_url, local_path, storage_options
-from melwatch.errors import ConfigError, DegradedError, MelwatchError, StoreError
+from melwatch.errors import ConfigError, DegradedError, MelwatchError
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_only_small_files_are_read_whole(tmp_path: Path) -> None:
     assert storage.read("large", 101) == bytes(101)
     assert storage.read("endless") is None
     assert storage.size("endless") is None
-    with pytest.raises(StoreError, match="more than 100 bytes"):
+    with pytest.raises(DegradedError, match="more than 100 bytes"):
         storage.read("large", 100)
 
 
