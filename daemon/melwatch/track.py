@@ -1,9 +1,12 @@
-"""The values that the stages hand to one another; they hold facts and decide nothing."""
+"""The values that the stages hand to one another; they hold facts and decide nothing.
+
+Those of which there are as many as files are named tuples: they take a fifth of the time to make.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NewType
+from typing import NamedTuple, NewType
 
 AudioId = NewType("AudioId", str)
 """Hex digest of a song's audio bytes without its tags: equal ids mean equal samples."""
@@ -15,8 +18,7 @@ RelPath = NewType("RelPath", bytes)
 """A path below the music root as the file system spells it, parts joined by `/`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileStamp:
+class FileStamp(NamedTuple):
     """What `stat` says of a file; while it stands still, the file is taken to be unchanged.
 
     `changed_ns` is when the system last noted a change of content or attributes: it moves even
@@ -29,8 +31,7 @@ class FileStamp:
     inode: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SeenFile:
+class SeenFile(NamedTuple):
     """A candidate track found by a scan."""
 
     path: RelPath
@@ -69,8 +70,7 @@ class Sound:
         return self.duration_s < self.promised_s
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownFile:
+class KnownFile(NamedTuple):
     """A track as the manifest remembers it; `is_done` once it is made or known to fail."""
 
     path: RelPath
