@@ -38,8 +38,7 @@ class SeenFile(NamedTuple):
     stamp: FileStamp
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tags:
+class Tags(NamedTuple):
     """What a file says of itself; empty where it says nothing."""
 
     title: str = ""
@@ -88,8 +87,7 @@ class Made:
     sound: Sound
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Location:
+class Location(NamedTuple):
     """Where a song's spectrograms lie: in the rows of a shard from `first_row` on, or in the spool."""
 
     windows: int
@@ -107,8 +105,7 @@ class Trouble:
     hint: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrackRecord:
+class TrackRecord(NamedTuple):
     """All that is known of one track."""
 
     path: RelPath

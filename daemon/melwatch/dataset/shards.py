@@ -45,9 +45,9 @@ class Shard:
 
     def places(self) -> Iterator[Place]:
         """Yield where each track begins."""
-        row = 0
+        row, path = 0, self.facts.path
         for track in self.tracks:
-            yield Place(audio_id=track.audio_id, shard=self.facts.path, first_row=row)
+            yield Place(track.audio_id, path, row)
             row += track.windows
 
     def new_places(self) -> Iterator[Place]:
