@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from melwatch.track import AudioId, RecipeId, RelPath, Sound, Tags
@@ -132,7 +132,8 @@ class ShardFacts:
         return self.path.split("/")[1]
 
 
-class Place(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
     """In which shard (`split/name`) a song's rows begin, and where."""
 
     audio_id: AudioId

@@ -211,7 +211,7 @@ def ready_audio(db: sqlite3.Connection, recipe: RecipeId) -> set[AudioId]:
     """Return the songs that need no more work: made, or known to fail."""
     rows = db.execute(
         "SELECT audio_id FROM spectrogram WHERE recipe = :recipe"
-        " UNION SELECT audio_id FROM failure WHERE recipe = :recipe",
+        " UNION ALL SELECT audio_id FROM failure WHERE recipe = :recipe",
         {"recipe": recipe},
     )
     return {AudioId(row[0]) for row in rows}
