@@ -24,7 +24,7 @@ def stamp_of(facts: os.stat_result) -> FileStamp:
     """Return what of a `stat` result tells whether a file has changed."""
     # On Windows ctime is when it was created: a copy keeps the modification time of what it was made of.
     changed_ns = max(facts.st_mtime_ns, facts.st_ctime_ns) if sys.platform == "win32" else facts.st_ctime_ns
-    return FileStamp(size=facts.st_size, mtime_ns=facts.st_mtime_ns, changed_ns=changed_ns, inode=facts.st_ino)
+    return FileStamp(facts.st_size, facts.st_mtime_ns, changed_ns, facts.st_ino)
 
 
 def stat_entry(entry: os.DirEntry[bytes]) -> os.stat_result:

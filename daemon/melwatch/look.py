@@ -63,7 +63,7 @@ def look(shop: Workshop, db: Connection, part: Part = EVERYTHING, awaited: Colle
         known, seen, root = scan_root(shop, begin, remembered, lambda: _scan_part(shop, db, part, begin))
     spelled = respell(db, known, {*(file.path for file in seen.seen), *seen.unverified}, shop.genres)
     if spelled:
-        known = sorted((replace(file, path=spelled.get(file.path, file.path)) for file in known), key=_path)
+        known = sorted((file._replace(path=spelled.get(file.path, file.path)) for file in known), key=_path)
     # A look that could not see all may have met another root.
     if not seen.out_of_reach and get_meta(db, ROOT_KEY) != json.dumps(root.to_json()):
         with writing(db):

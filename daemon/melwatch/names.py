@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import unicodedata
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,7 +24,13 @@ def display(path: bytes) -> str:
 
 def genre_of(path: bytes) -> str:
     """Return the genre of a track's relative path: its top-level folder, NFC."""
-    return _composed(display(path.split(b"/", 1)[0]))
+    return _name_of_folder(path.split(b"/", 1)[0])
+
+
+@lru_cache(1000)
+def _name_of_folder(folder: bytes) -> str:
+    """Return what a top-level folder is called; there are few, and each has many tracks."""
+    return _composed(display(folder))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +48,7 @@ class GenreNames:
     def genre_of(self, path: bytes) -> str:
         """Return the genre of a track's relative path."""
         folder = genre_of(path)
-        return self.by_folder.get(folded(folder), folder)
+        return self.by_folder.get(folded(folder), folder) if self.by_folder else folder
 
 
 def _composed(name: str) -> str:

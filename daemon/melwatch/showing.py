@@ -54,7 +54,7 @@ def _rows(records: Sequence[TrackRecord], composition: Composition) -> Iterator[
         if track is None:
             yield path, genre_of(path), None, None, fates[path]
         else:
-            yield path, track.genre, str(track.split), track.label, fates[path]
+            yield path, track.genre, track.split, track.label, fates[path]
 
 
 def tally(db: Connection) -> Tally:

@@ -1,9 +1,12 @@
-"""The values that the stages hand to one another; they hold facts and decide nothing."""
+"""The values that the stages hand to one another; they hold facts and decide nothing.
+
+Those of which there are as many as files are named tuples: they take a fifth of the time to make.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NewType
+from typing import NamedTuple, NewType
 
 AudioId = NewType("AudioId", str)
 """Hex digest of a song's audio bytes without its tags: equal ids mean equal samples."""
@@ -15,8 +18,7 @@ RelPath = NewType("RelPath", bytes)
 """A path below the music root as the file system spells it, parts joined by `/`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileStamp:
+class FileStamp(NamedTuple):
     """What `stat` says of a file; while it stands still, the file is taken to be unchanged.
 
     `changed_ns` is when the system last noted a change of content or attributes: it moves even
@@ -29,16 +31,14 @@ class FileStamp:
     inode: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SeenFile:
+class SeenFile(NamedTuple):
     """A candidate track found by a scan."""
 
     path: RelPath
     stamp: FileStamp
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tags:
+class Tags(NamedTuple):
     """What a file says of itself; empty where it says nothing."""
 
     title: str = ""
@@ -69,8 +69,7 @@ class Sound:
         return self.duration_s < self.promised_s
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownFile:
+class KnownFile(NamedTuple):
     """A track as the manifest remembers it; `is_done` once it is made or known to fail."""
 
     path: RelPath
@@ -88,8 +87,7 @@ class Made:
     sound: Sound
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Location:
+class Location(NamedTuple):
     """Where a song's spectrograms lie: in the rows of a shard from `first_row` on, or in the spool."""
 
     windows: int
@@ -107,8 +105,7 @@ class Trouble:
     hint: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrackRecord:
+class TrackRecord(NamedTuple):
     """All that is known of one track."""
 
     path: RelPath

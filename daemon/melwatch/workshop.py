@@ -44,5 +44,5 @@ class Workshop:
         """Return what gives a track's path as the dataset shows it, made ready for many."""
         if self.config.dataset.paths == "relative":
             return display
-        root = self.root
-        return lambda path: display(native(root, path))
+        above = display(native(self.root, b""))
+        return lambda path: above + display(path).replace("/", os.sep)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -53,7 +52,7 @@ def sent(setup: Setup, place: Path, **seen: int) -> tuple[Examined, None, bytes]
     facts = (place / "music" / "Rock" / "00.mp3").stat()
     stamp = FileStamp(size=facts.st_size, mtime_ns=facts.st_mtime_ns, changed_ns=7, inode=8)
     identity = Identity(audio_id=SONG, file_digest="d", tags=Tags())
-    examined = Examined(path=PATH, stamp=replace(stamp, **seen), read_ns=9, identity=identity, made=made)
+    examined = Examined(path=PATH, stamp=stamp._replace(**seen), read_ns=9, identity=identity, made=made)
     return examined, None, (place / "made").read_bytes()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -46,7 +45,7 @@ def fate(plan: Plan) -> str:
 
 
 paths = st.sampled_from([b"a", b"a-b", b"a/b", b"a/c/d", b"ab", b"b/a", b"b/\xff", b"c"]).map(RelPath)
-stamps = st.sampled_from([STAMP, replace(STAMP, size=101), replace(STAMP, changed_ns=NOON_NS + MINUTE_NS)])
+stamps = st.sampled_from([STAMP, STAMP._replace(size=101), STAMP._replace(changed_ns=NOON_NS + MINUTE_NS)])
 places = st.sampled_from([b"a/", b"a/c/", b"b/", b"c", b"a"]).map(RelPath)
 
 
@@ -121,11 +120,11 @@ def test_what_was_read_as_planned_needs_nothing_more(
 @pytest.mark.parametrize(
     "now",
     [
-        replace(STAMP, size=99),
-        replace(STAMP, mtime_ns=NOON_NS + 1),
-        replace(STAMP, mtime_ns=NOON_NS - HOUR_NS),
-        replace(STAMP, changed_ns=NOON_NS + 1),
-        replace(STAMP, inode=8),
+        STAMP._replace(size=99),
+        STAMP._replace(mtime_ns=NOON_NS + 1),
+        STAMP._replace(mtime_ns=NOON_NS - HOUR_NS),
+        STAMP._replace(changed_ns=NOON_NS + 1),
+        STAMP._replace(inode=8),
     ],
     ids=["size", "touched", "older", "changed only", "another inode"],
 )

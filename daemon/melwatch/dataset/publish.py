@@ -97,10 +97,8 @@ def _seal_version(folder: DatasetFolder, edition: Edition, digests: Prints) -> i
 
 
 def _tables(edition: Edition, shards: Sequence[Shard]) -> dict[str, bytes]:
-    in_order = [track for shard in shards for track in shard.tracks]
-    places = (place for shard in shards for place in shard.places())
     return {
-        layout.TRACKS: tables.tracks_parquet(in_order, places),
+        layout.TRACKS: tables.tracks_parquet(shards),
         layout.LEDGER: tables.ledger_parquet(edition.class_names, edition.ledger, edition.epoch),
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -43,18 +44,19 @@ class Shard:
         """Number of rows."""
         return sum(track.windows for track in self.tracks)
 
-    def places(self) -> Iterator[Place]:
-        """Yield where each track begins."""
+    def first_rows(self) -> Iterator[int]:
+        """Yield where in the shard each track begins."""
         row = 0
         for track in self.tracks:
-            yield Place(audio_id=track.audio_id, shard=self.facts.path, first_row=row)
+            yield row
             row += track.windows
 
     def new_places(self) -> Iterator[Place]:
         """Yield where those tracks begin that were somewhere else before."""
-        for track, place in zip(self.tracks, self.places(), strict=True):
-            if (track.shard, track.first_row) != (place.shard, place.first_row):
-                yield place
+        path = self.facts.path
+        for track, row in zip(self.tracks, self.first_rows(), strict=True):
+            if track.first_row != row or track.shard != path:
+                yield Place(audio_id=track.audio_id, shard=path, first_row=row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +115,13 @@ def _existing(folder: DatasetFolder, edition: Edition) -> dict[Split, dict[str, 
         return existing
     at = {track.shown_path: key for key, track in enumerate(edition.tracks)}
     rows = tables.read_places(folder.version(number) / layout.TRACKS)
-    for other, (split, shard, path, audio_id, label, checksum) in enumerate(rows, start=1):
-        key = at.get(path)
-        track = edition.tracks[key] if key is not None else None
-        is_so = track is not None and (track.audio_id, track.label, track.checksum) == (audio_id, label, checksum)
-        existing[Split(split)].setdefault(f"{split}/{shard}", []).append(key if is_so and key is not None else -other)
+    for (split, shard), places in groupby(enumerate(rows, start=1), key=lambda place: place[1][:2]):
+        keys = existing[Split(split)].setdefault(f"{split}/{shard}", [])
+        for other, (_, _, path, audio_id, label, checksum) in places:
+            key = at.get(path)
+            track = edition.tracks[key] if key is not None else None
+            is_so = track is not None and (track.audio_id, track.label, track.checksum) == (audio_id, label, checksum)
+            keys.append(key if is_so and key is not None else -other)
     return {
         split: {path: keys for path, keys in shards.items() if path in edition.sound_shards}
         for split, shards in existing.items()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -14,10 +15,11 @@ from melwatch.edition import Epoch, HeldLedger, Split
 from melwatch.track import AudioId
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from melwatch.edition import DatasetTrack, Place
+    from melwatch.dataset.shards import Shard
+    from melwatch.edition import ShardFacts
 
 _TRACKS = pa.schema(
     [
@@ -45,26 +47,26 @@ _AT_ONCE = 8192
 _LEDGER = pa.schema([("kind", pa.string()), ("key", pa.string()), ("value", pa.string())])
 
 
-def tracks_parquet(tracks: Sequence[DatasetTrack], places: Iterable[Place]) -> bytes:
+def tracks_parquet(shards: Sequence[Shard]) -> bytes:
     """Return `tracks.parquet`: one row a track, in row order, each with its place.
 
     `first_row` counts within the shard, `row` within the split. `relative_path` is below the music root, as on
     disk, `ordinal` the place in the order of all rows.
     """
-    shards, first_rows = zip(*((place.shard, place.first_row) for place in places), strict=True)
+    tracks = [track for shard in shards for track in shard.tracks]
     columns: dict[str, Sequence[object]] = {
         "path": [track.shown_path for track in tracks],
         "genre": [track.genre for track in tracks],
         "label": [track.label for track in tracks],
-        "split": [str(track.split) for track in tracks],
+        "split": _of_each_track(shards, lambda facts: facts.split),
         "title": [track.tags.title for track in tracks],
         "artist": [track.tags.artist for track in tracks],
         "album": [track.tags.album for track in tracks],
         "duration_s": [track.sound.duration_s for track in tracks],
         "audio_id": [track.audio_id for track in tracks],
-        "shard": [shard.partition("/")[2] for shard in shards],
-        "first_row": first_rows,
-        "row": list(_first_rows(tracks)),
+        "shard": _of_each_track(shards, lambda facts: facts.name),
+        "first_row": [row for shard in shards for row in shard.first_rows()],
+        "row": list(_rows_in_split(shards)),
         "windows": [track.windows for track in tracks],
         "checksum": [track.checksum for track in tracks],
         "promised_s": [track.sound.promised_s for track in tracks],
@@ -75,12 +77,17 @@ def tracks_parquet(tracks: Sequence[DatasetTrack], places: Iterable[Place]) -> b
     return _parquet(pa.Table.from_pydict(columns, schema=_TRACKS))
 
 
-def _first_rows(tracks: Iterable[DatasetTrack]) -> Iterator[int]:
+def _of_each_track(shards: Iterable[Shard], fact: Callable[[ShardFacts], str]) -> list[str]:
+    return [told for shard in shards for told in repeat(fact(shard.facts), len(shard.tracks))]
+
+
+def _rows_in_split(shards: Iterable[Shard]) -> Iterator[int]:
     """Yield where in its split each track begins."""
     filled: Counter[str] = Counter()
-    for track in tracks:
-        yield filled[track.split]
-        filled[track.split] += track.windows
+    for shard in shards:
+        before = filled[shard.facts.split]
+        yield from (before + row for row in shard.first_rows())
+        filled[shard.facts.split] += shard.rows
 
 
 def read_places(path: Path) -> Iterator[tuple[Any, ...]]:

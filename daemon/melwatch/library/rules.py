@@ -87,7 +87,7 @@ class Rules:
             return Reason.EXCLUDED
         if name.startswith("."):
             return Reason.HIDDEN
-        if self.is_ignored(display(path) + "/"):
+        if self.is_ignored(path + b"/"):
             return Reason.IGNORED
         return None
 
@@ -116,8 +116,8 @@ class Rules:
             return Reason.EXTENSION if lowered.endswith(AUDIO_EXTENSIONS) else Reason.NOT_AUDIO
         if b"/" not in path:
             return Reason.IN_ROOT
-        return Reason.IGNORED if self.is_ignored(display(path)) else None
+        return Reason.IGNORED if self.is_ignored(path) else None
 
-    def is_ignored(self, path: str) -> bool:
+    def is_ignored(self, path: bytes) -> bool:
         """Whether a pattern matches; most libraries have none, and going through a scan with them takes time."""
-        return bool(self.ignored.patterns) and self.ignored.match_file(path)
+        return bool(self.ignored.patterns) and self.ignored.match_file(display(path))

@@ -100,13 +100,14 @@ def scan(
     cannot be listed, and `LinkMetError` where a part cannot be seen for itself.
     """
     walk = _Walk(root, rules, part, is_known)
-    waiting: list[_Folder | _Entry] = [*reversed(walk.list_root())]
-    while waiting:
-        match waiting.pop():
-            case _Folder() as folder:
-                waiting.extend(reversed(walk.list_folder(folder)))
-            case _Entry() as entry:
-                waiting.extend(walk.meet(entry))
+    listings = [iter(walk.list_root())]
+    while listings:
+        for entry in listings[-1]:
+            if (folder := walk.meet(entry)) is not None:
+                listings.append(iter(walk.list_folder(folder)))
+                break
+        else:
+            listings.pop()
     return walk.result
 
 
@@ -131,37 +132,37 @@ class _Walk:
             self._lose(folder.path + b"/", _reason_of(error))
             return []
 
-    def meet(self, entry: _Entry) -> list[_Folder]:
+    def meet(self, entry: _Entry) -> _Folder | None:
         """Take in one entry; return the folder to go down into, if it is one."""
         try:
             facts = filesystem.stat_entry(entry.of)
         except OSError as error:
             self._fail(entry, error)
-            return []
+            return None
         if stat.S_ISDIR(facts.st_mode):
             return self._enter(entry, _key(facts))
         if self._is_wanted(entry):
             self._judge(entry, facts)
-        return []
+        return None
 
     def _is_wanted(self, entry: _Entry) -> bool:
         """Whether an entry lies in the part, rather than leading there: a file leads nowhere."""
         return entry.folder.is_whole or self.part.holds(RelPath(entry.path))
 
-    def _enter(self, entry: _Entry, key: tuple[int, int]) -> list[_Folder]:
+    def _enter(self, entry: _Entry, key: tuple[int, int]) -> _Folder | None:
         reason = entry.folder.inherited or self.rules.about_folder(entry.path)
         if not self.rules.may_enter(entry.path):
             self._leave_out(entry.path + b"/", Reason.EXCLUDED)
-            return []
+            return None
         is_link = filesystem.is_link(entry.of)
         if is_link and not self.part.is_everything:
             raise LinkMetError
         if key in entry.folder.ancestors or (is_link and key in self.reached_by_link):
             self._leave_out(entry.path + b"/", Reason.LINK_LOOP)
-            return []
+            return None
         if is_link and reason is None:
             self.reached_by_link.add(key)
-        return [_Folder(entry.path, reason, entry.folder.ancestors | {key}, self._is_wanted(entry))]
+        return _Folder(entry.path, reason, entry.folder.ancestors | {key}, self._is_wanted(entry))
 
     def _judge(self, entry: _Entry, facts: os.stat_result) -> None:
         reason = self.rules.about_file(entry.path)

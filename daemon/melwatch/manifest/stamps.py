@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 2000
 
-_FILES = """
-    SELECT path, size, mtime_ns, changed_ns, inode, read_ns,
-           s.audio_id IS NOT NULL OR f.audio_id IS NOT NULL OR (:is_past AND track.audio_id IS NOT NULL) AS is_done
-    FROM track
-    LEFT JOIN spectrogram s ON s.audio_id = track.audio_id AND s.recipe = :recipe
-    LEFT JOIN failure f ON f.audio_id = track.audio_id AND f.recipe = :recipe"""
+_UNMADE = """
+    SELECT path FROM track
+    WHERE audio_id IS NOT NULL AND NOT :is_past
+        AND NOT EXISTS (SELECT 1 FROM spectrogram s WHERE s.audio_id = track.audio_id AND s.recipe = :recipe)
+        AND NOT EXISTS (SELECT 1 FROM failure f WHERE f.audio_id = track.audio_id AND f.recipe = :recipe)
+    ORDER BY audio_id"""
+"""In this order all tables are gone through from end to end; in that of paths it takes eight times as long."""
 
 
 def iter_known(db: sqlite3.Connection, recipe: RecipeId, *, is_past: bool = False) -> Iterator[KnownFile]:
@@ -30,15 +31,22 @@ def iter_known(db: sqlite3.Connection, recipe: RecipeId, *, is_past: bool = Fals
     """
     cursor = db.cursor()
     cursor.row_factory = None
-    values = {"recipe": recipe, "is_past": is_past, "after": b"", "limit": _AT_ONCE}
-    while rows := cursor.execute(f"{_FILES} WHERE path > :after ORDER BY path LIMIT :limit", values).fetchall():
-        for path, size, mtime_ns, changed_ns, inode, read_ns, is_done in rows:
-            stamp = FileStamp(size=size, mtime_ns=int(mtime_ns), changed_ns=int(changed_ns), inode=int(inode))
-            yield KnownFile(path=RelPath(path), stamp=stamp, read_ns=read_ns, is_done=bool(is_done))
-        values["after"] = rows[-1][0]
+    undone, after = unfinished(db, recipe, is_past=is_past), b""
+    while rows := cursor.execute(
+        """SELECT path, size, mtime_ns, changed_ns, inode, read_ns FROM track
+           WHERE path > ? ORDER BY path LIMIT ?""",
+        (after, _AT_ONCE),
+    ).fetchall():
+        for path, size, mtime_ns, changed_ns, inode, read_ns in rows:
+            stamp = FileStamp(size, int(mtime_ns), int(changed_ns), int(inode))
+            yield KnownFile(path, stamp, read_ns, path not in undone)
+        after = rows[-1][0]
 
 
 def unfinished(db: sqlite3.Connection, recipe: RecipeId, *, is_past: bool = False) -> set[RelPath]:
     """Return the tracks whose work is not done."""
-    rows = db.execute(f"SELECT path FROM ({_FILES}) WHERE NOT is_done", {"recipe": recipe, "is_past": is_past})  # noqa: S608
+    rows = [
+        *db.execute("SELECT path FROM track WHERE audio_id IS NULL"),
+        *db.execute(_UNMADE, {"recipe": recipe, "is_past": is_past}),
+    ]
     return {RelPath(row["path"]) for row in rows}

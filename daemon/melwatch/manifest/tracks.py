@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from melwatch.manifest import shown
 from melwatch.manifest.database import writing
@@ -150,19 +150,51 @@ def left_out(db: sqlite3.Connection) -> dict[RelPath, str]:
 
 
 def track_records(db: sqlite3.Connection, recipe: RecipeId, path: RelPath | None = None) -> Iterator[TrackRecord]:
-    """Yield every track, or the one at a path, with all that is known of it, in path order."""
-    rows = db.execute(
-        f"""SELECT path, ordinal, track.audio_id, replaced, title, artist, album, problem,
-                  s.windows, s.checksum, s.duration_s, s.promised_s, s.method, s.shard, s.first_row,
-                  f.reason, f.what, f.hint, f.tries
-           FROM track
-           LEFT JOIN spectrogram s ON s.audio_id = track.audio_id AND s.recipe = :recipe
-           LEFT JOIN failure f ON f.audio_id = track.audio_id AND f.recipe = :recipe
-           {"" if path is None else "WHERE path = :path"}
-           ORDER BY path""",  # noqa: S608  our own words
-        {"recipe": recipe, "path": path},
+    """Yield every track, or the one at a path, with all that is known of it, in path order.
+
+    Each table is gone through in its own order: to have SQLite look each song up takes three times as long.
+    """
+    cursor = db.cursor()
+    cursor.row_factory = None
+    values = {"recipe": recipe, "path": path}
+    of_song = "" if path is None else " AND audio_id IN (SELECT audio_id FROM track WHERE path = :path)"
+    made = _by_song(
+        cursor,
+        f"""SELECT audio_id, windows, checksum, shard, first_row, duration_s, promised_s, method
+            FROM spectrogram WHERE recipe = :recipe{of_song}""",  # noqa: S608  our own words
+        values,
     )
-    return map(_record, rows)
+    failed = _by_song(
+        cursor,
+        f"SELECT audio_id, reason, what, hint FROM failure WHERE recipe = :recipe{of_song}",  # noqa: S608
+        values,
+    )
+    rows = cursor.execute(
+        f"""SELECT path, ordinal, audio_id, replaced, title, artist, album, problem FROM track
+            {"" if path is None else "WHERE path = :path"} ORDER BY path""",  # noqa: S608
+        values,
+    )
+    for place, ordinal, song, replaced, title, artist, album, problem in rows:
+        trouble, failure = None, failed.get(song)
+        if failure is not None:
+            trouble = Trouble(reason=failure[0], what=failure[1], hint=failure[2])
+        elif problem is not None:
+            trouble = Trouble(**json.loads(problem))
+        location, sound = _made(made.get(song))
+        tags = Tags(title, artist, album)
+        yield TrackRecord(place, ordinal, song, replaced, tags, location, sound, trouble, failure is not None)
+
+
+def _by_song(cursor: sqlite3.Cursor, statement: str, values: Mapping[str, object]) -> dict[str, tuple[Any, ...]]:
+    return {row[0]: row[1:] for row in cursor.execute(statement, values)}
+
+
+def _made(row: tuple[Any, ...] | None) -> tuple[Location | None, Sound | None]:
+    if row is None:
+        return None, None
+    windows, checksum, shard, first_row, duration_s, promised_s, method = row
+    location = Location(windows, checksum, shard, first_row)
+    return location, Sound(duration_s=duration_s, promised_s=promised_s, method=method)
 
 
 def songs_by_path(db: sqlite3.Connection) -> dict[RelPath, AudioId | None]:
@@ -179,7 +211,7 @@ def ready_audio(db: sqlite3.Connection, recipe: RecipeId) -> set[AudioId]:
     """Return the songs that need no more work: made, or known to fail."""
     rows = db.execute(
         "SELECT audio_id FROM spectrogram WHERE recipe = :recipe"
-        " UNION SELECT audio_id FROM failure WHERE recipe = :recipe",
+        " UNION ALL SELECT audio_id FROM failure WHERE recipe = :recipe",
         {"recipe": recipe},
     )
     return {AudioId(row[0]) for row in rows}
@@ -253,30 +285,6 @@ def forget_failures(db: sqlite3.Connection, audio_ids: Sequence[str] | None = No
             return db.execute("DELETE FROM failure").rowcount
         cursor = db.executemany("DELETE FROM failure WHERE audio_id = ?", ((audio_id,) for audio_id in audio_ids))
         return cursor.rowcount
-
-
-def _record(row: sqlite3.Row) -> TrackRecord:
-    location = sound = trouble = None
-    if row["checksum"] is not None:
-        location = Location(
-            windows=row["windows"], checksum=row["checksum"], shard=row["shard"], first_row=row["first_row"]
-        )
-        sound = Sound(duration_s=row["duration_s"], promised_s=row["promised_s"], method=row["method"])
-    if row["reason"] is not None:
-        trouble = Trouble(reason=row["reason"], what=row["what"], hint=row["hint"])
-    elif row["problem"] is not None:
-        trouble = Trouble(**json.loads(row["problem"]))
-    return TrackRecord(
-        path=RelPath(row["path"]),
-        ordinal=row["ordinal"],
-        audio_id=row["audio_id"],
-        replaced=row["replaced"],
-        tags=Tags(title=row["title"], artist=row["artist"], album=row["album"]),
-        location=location,
-        sound=sound,
-        trouble=trouble,
-        is_quarantined=row["reason"] is not None,
-    )
 
 
 def _columns(stamp: FileStamp) -> tuple[int, str, str, str]:

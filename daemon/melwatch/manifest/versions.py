@@ -182,8 +182,13 @@ def audio_in_shards(db: sqlite3.Connection) -> set[tuple[str, str]]:
 
 def needed_shards(db: sqlite3.Connection, recipes: Collection[str]) -> set[str]:
     """Return the shards that hold work on songs of the library by these recipes."""
-    rows = db.execute("SELECT DISTINCT shard, recipe FROM spectrogram JOIN track USING (audio_id) WHERE shard NOTNULL")
-    return {row["shard"] for row in rows if row["recipe"] in recipes}
+    rows = db.execute(
+        f"""SELECT shard FROM (SELECT DISTINCT shard FROM spectrogram WHERE shard NOTNULL) AS held
+            WHERE EXISTS (SELECT 1 FROM spectrogram JOIN track USING (audio_id)
+                          WHERE spectrogram.shard = held.shard AND recipe IN ({", ".join("?" for _ in recipes)}))""",  # noqa: S608
+        [*recipes],
+    )
+    return {row["shard"] for row in rows}
 
 
 def record_pass(db: sqlite3.Connection, started_at: str, seconds: float, report: dict[str, Any]) -> None:

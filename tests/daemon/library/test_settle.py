@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
@@ -101,7 +101,7 @@ def test_a_file_that_was_there_long_before_is_settled_at_first_sight(settling: S
 
 def test_a_copy_with_the_times_of_its_model_is_not_taken_for_an_old_file(settling: Settling) -> None:
     """Both times must be old: the system's own cannot be set back."""
-    copied = replace(stamp(START_S), mtime_ns=OLD.mtime_ns)
+    copied = stamp(START_S)._replace(mtime_ns=OLD.mtime_ns)
 
     assert not look(settling, START_S, file(of=copied)).settled
 
@@ -109,7 +109,7 @@ def test_a_copy_with_the_times_of_its_model_is_not_taken_for_an_old_file(settlin
 def test_a_file_seen_to_change_is_not_old_whatever_its_times_say(settling: Settling) -> None:
     """The clock of a file server may be an hour behind ours."""
     look(settling, START_S, file(), file(B, OLD), busy={A, B})
-    grown = file(B, replace(OLD, size=200))
+    grown = file(B, OLD._replace(size=200))
 
     assert not look(settling, START_S + 1, grown).settled
     assert settled_at(look(settling, START_S + 1 + SETTLE_S, grown)) == [B]
@@ -118,7 +118,7 @@ def test_a_file_seen_to_change_is_not_old_whatever_its_times_say(settling: Settl
 @pytest.mark.parametrize("which", ["mtime_ns", "changed_ns"])
 def test_a_time_in_the_future_only_costs_the_wait(settling: Settling, which: str) -> None:
     """A file from next year is settled when it stood still."""
-    later = replace(OLD, **{which: at_ns(START_S + 365 * 86_400)})
+    later = OLD._replace(**{which: at_ns(START_S + 365 * 86_400)})
 
     assert look(settling, START_S, file(of=later)).look_again_in_s == SETTLE_S
     assert settled_at(look(settling, START_S + SETTLE_S, file(of=later))) == [A]
@@ -167,7 +167,7 @@ def test_a_short_settle_time_holds_for_closed_files_too() -> None:
 
 def test_a_renamed_file_is_settled_at_once(settling: Settling) -> None:
     """A rename moves the time of change alone; size, time and inode are those of a known file."""
-    moved = file(B, replace(OLD, changed_ns=at_ns(START_S)))
+    moved = file(B, OLD._replace(changed_ns=at_ns(START_S)))
 
     verdict = look(settling, START_S, moved, known_stamps={(OLD.size, OLD.mtime_ns, OLD.inode)})
     assert settled_at(verdict) == [B]
@@ -227,7 +227,7 @@ def test_an_empty_file_is_settled_in_the_end(settling: Settling) -> None:
 
 def test_a_file_that_has_been_empty_for_long_holds_nobody_up(settling: Settling) -> None:
     """By its own times it was empty for an hour."""
-    assert settled_at(look(settling, START_S, file(of=replace(OLD, size=0)))) == [A]
+    assert settled_at(look(settling, START_S, file(of=OLD._replace(size=0)))) == [A]
 
 
 def test_the_longest_wait_is_never_shorter_than_the_settle_time() -> None:

@@ -13,6 +13,7 @@ from melwatch.errors import TrackError
 from melwatch.manifest import tracks
 from melwatch.manifest.database import open_manifest, writing
 from melwatch.manifest.ledger import save_placements
+from melwatch.manifest.stamps import unfinished
 from melwatch.track import (
     AudioId,
     FileStamp,
@@ -222,6 +223,24 @@ def test_what_was_made_is_told_as_it_was(db: Connection) -> None:
     pack(db, "song", "train/abc.arrow")
 
     assert tracks.spooled_audio(db) == set()
+
+
+def test_one_track_is_told_as_among_all(db: Connection) -> None:
+    """Whatever is known of a track, asking for it alone tells the same as going through all of them."""
+    unread, extra = RelPath(b"Rock/e.mp3"), RelPath(b"Rock/f.mp3")
+    add(db, A, B, C, D, unread, extra)
+    for path, song in ((A, "made"), (B, "made"), (C, "bad"), (D, "elsewhere"), (extra, "new")):
+        identify(db, path, song, title=song)
+    make(db, "made")
+    make(db, "elsewhere", OTHER_RECIPE)
+    fail(db, "bad")
+
+    told = records(db)
+
+    assert [path for path, record in told.items() if record.location is not None] == [A, B]
+    assert all([record] == list(tracks.track_records(db, RECIPE, path)) for path, record in told.items())
+    assert unfinished(db, RECIPE) == {D, unread, extra} == told.keys() - done(db)
+    assert unfinished(db, RECIPE, is_past=True) == {unread}
 
 
 def test_a_failed_song_is_done_and_says_why(db: Connection) -> None:
