@@ -15,19 +15,19 @@ from datasets import Audio, load_from_disk
 
 from building import library, songs, tone
 from melwatch.assemble import hold_for_repair, open_for_mending, open_pipeline
+from melwatch.maintenance.repair import Repair
+from melwatch.maintenance.verify import Finding, verify, verify_data
 from melwatch.manifest import ledger
 from melwatch.manifest.database import FILE_NAME, read_manifest
 from melwatch.progress import Unwatched
-from melwatch.repair import Repair
-from melwatch.verify import Finding, verify, verify_data
 from workshops import workshop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from melwatch.passes.workshop import Workshop
     from melwatch.report import PassReport
-    from melwatch.workshop import Workshop
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SMALL = {"feature_extractor_type": "ASTFeatureExtractor", "max_length": 32, "num_mel_bins": 16}

@@ -13,13 +13,13 @@ from datetime import UTC, datetime
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any
 
-from melwatch import publication
+from melwatch.daemon.page import page_address
 from melwatch.library.scan import scan
 from melwatch.manifest import requests, tracks
 from melwatch.manifest.database import open_manifest, writing
-from melwatch.page import page_address
-from melwatch.showing import show
-from melwatch.terms import remember
+from melwatch.publishing import publication
+from melwatch.publishing.showing import show
+from melwatch.publishing.terms import remember
 from melwatch.track import AudioId, Identity, Tags
 from melwatch_service.page.server import serving
 from workshops import MADE, manifest_of, workshop
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from melwatch.workshop import Workshop
+    from melwatch.passes.workshop import Workshop
 
 KEY = "a key of enough characters"
 

@@ -15,13 +15,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 STAGES = ("library", "manifest", "spectrogram", "dataset")
-VALUES = {
-    "melwatch.audiofile", "melwatch.config", "melwatch.defaults", "melwatch.disk", "melwatch.durations",
-    "melwatch.edition", "melwatch.errors", "melwatch.filesystem", "melwatch.instance", "melwatch.logfile",
-    "melwatch.mounts", "melwatch.mpeg", "melwatch.names", "melwatch.secret", "melwatch.settings",
-    "melwatch.source", "melwatch.system", "melwatch.tag_bounds", "melwatch.track", "melwatch.version",
-    "melwatch.windows",
-}  # fmt: skip
+VALUES = (
+    "audio", "config", "edition", "errors", "logfile", "names", "platform", "progress", "track", "version",
+)  # fmt: skip
+FLOORS = (
+    VALUES,
+    STAGES,
+    ("news",),
+    ("report",),
+    ("extraction", "maintenance"),
+    ("publishing",),
+    ("passes",),
+    ("adoption", "assemble", "pull"),
+    ("daemon",),
+    ("census", "status"),
+)
+"""The engine's rooms, from the ground up."""
 HEAVY = {"torch", "transformers", "datasets", "pyarrow", "numpy", "dask", "distributed"}
 
 
@@ -71,6 +80,11 @@ def imported_by(module: str) -> set[str]:
     return set(done.stdout.split())
 
 
+def room(module: str) -> str:
+    """Return which part of the engine a module is in."""
+    return module.split(".")[1]
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_stages_do_not_import_one_another(stage: str) -> None:
     """What a stage needs of melwatch are its own modules and the values that everyone may use."""
@@ -78,14 +92,27 @@ def test_stages_do_not_import_one_another(stage: str) -> None:
         if name.startswith(f"melwatch.{stage}"):
             for imported in imports(tree):
                 if imported.startswith("melwatch"):
-                    assert imported.startswith(f"melwatch.{stage}") or imported in VALUES, f"{name} imports {imported}"
+                    assert room(imported) in {stage, *VALUES}, f"{name} imports {imported}"
 
 
-@pytest.mark.parametrize("value", sorted(VALUES))
-def test_values_import_only_values(value: str) -> None:
-    """The values know nothing of the stages."""
-    for imported in imports(MODULES[value]):
-        assert not imported.startswith("melwatch") or imported in VALUES, f"{value} imports {imported}"
+@pytest.mark.parametrize("floor", range(len(FLOORS)))
+def test_rooms_import_from_below(floor: int) -> None:
+    """Each room knows what is below it, and nothing above; beside it, only the values know one another."""
+    below = {each for rooms in FLOORS[:floor] for each in rooms}
+    for name, tree in MODULES.items():
+        if name.startswith("melwatch.") and room(name) in FLOORS[floor]:
+            allowed = below | ({*VALUES} if floor == 0 else {room(name)})
+            if room(name) == "assemble":
+                allowed.add("adoption")
+            for imported in imports(tree):
+                if imported.startswith("melwatch."):
+                    assert room(imported) in allowed, f"{name} imports {imported}"
+
+
+def test_every_room_has_its_floor() -> None:
+    """A new one has to find its place among the others."""
+    known = {each for rooms in FLOORS for each in rooms}
+    assert {room(name) for name in MODULES if name.startswith("melwatch.")} == known
 
 
 def test_the_engine_does_not_know_the_door() -> None:
@@ -108,13 +135,18 @@ def test_the_page_imports_nothing_heavy() -> None:
 
 def test_nothing_imports_dask_before_it_is_used() -> None:
     """Neither the daemon nor what a worker of the cluster runs pays for it twice."""
-    for module in ("melwatch.daemon", "melwatch.delivery", "melwatch.station", "melwatch_service.doctor.checks"):
+    for module in (
+        "melwatch.daemon.wiring",
+        "melwatch.extraction.delivery",
+        "melwatch.extraction.station",
+        "melwatch_service.doctor.checks",
+    ):
         assert not imported_by(module) & {"dask", "distributed", "tornado"}, module
 
 
 def test_the_daemon_imports_the_page_only_to_serve_it() -> None:
     """With the page off nothing of a web server is in its memory."""
-    assert not imported_by("melwatch.daemon") & {"starlette", "uvicorn", "jinja2", "prometheus_client"}
+    assert not imported_by("melwatch.daemon.wiring") & {"starlette", "uvicorn", "jinja2", "prometheus_client"}
 
 
 def test_importing_melwatch_imports_nothing_heavy() -> None:
@@ -138,7 +170,12 @@ def test_the_faces_know_the_engine_alone() -> None:
 
 def test_only_few_modules_ask_which_system_they_are_on() -> None:
     """`sys.platform` and `os.name` appear in the modules about the system itself, and in the face of Windows."""
-    about_it = {"melwatch.system", "melwatch.filesystem", "melwatch.mounts", "melwatch.windows"}
+    about_it = {
+        "melwatch.platform.system",
+        "melwatch.platform.filesystem",
+        "melwatch.platform.mounts",
+        "melwatch.platform.windows",
+    }
     for name, tree in MODULES.items():
         if name in about_it or name.startswith("melwatch_winservice"):
             continue

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from melwatch.assemble import open_workshop
-from melwatch.config import Config
+from melwatch.config.sections import Config
 from melwatch.manifest import tracks
 from melwatch.manifest.database import open_manifest, writing
 from melwatch.manifest.home import claim
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from sqlite3 import Connection
 
+    from melwatch.passes.workshop import Workshop
     from melwatch.track import SeenFile
-    from melwatch.workshop import Workshop
 
 MADE = Made(windows=6, checksum="c" * 32, sound=Sound(duration_s=200.0, promised_s=200.0, method="seek"))
 

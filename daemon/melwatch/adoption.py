@@ -8,14 +8,14 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from melwatch.child import run_in_child
 from melwatch.dataset.notebook import read_notebook, set_aside
 from melwatch.dataset.splits import most_held_out
 from melwatch.errors import ConfigError
 from melwatch.manifest import epochs, ledger, versions
 from melwatch.manifest.database import writing
 from melwatch.names import native
-from melwatch.spelling import as_spelled
+from melwatch.passes.spelling import as_spelled
+from melwatch.platform.child import run_in_child
 from melwatch.track import RelPath
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from melwatch.dataset.layout import DatasetFolder
     from melwatch.dataset.notebook import Notebook
     from melwatch.edition import Split
-    from melwatch.workshop import Workshop
+    from melwatch.passes.workshop import Workshop
 
 EPOCH = "adopted"
 _WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")

@@ -8,11 +8,9 @@ import tempfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from melwatch import mounts, system
 from melwatch.adoption import require_nothing_of_ours
 from melwatch.dataset.layout import DatasetFolder, read_current
 from melwatch.dataset.soundness import dataset_id
-from melwatch.disk import make_folder
 from melwatch.errors import ConfigError, StoreError
 from melwatch.library.rules import Rules
 from melwatch.manifest.database import FILE_NAME, open_manifest, read_manifest
@@ -20,17 +18,19 @@ from melwatch.manifest.health import State, examine
 from melwatch.manifest.home import PRIVATE, claim, find_state
 from melwatch.manifest.lock import locked
 from melwatch.names import GenreNames
-from melwatch.pipeline import Pipeline
+from melwatch.passes.pipeline import Pipeline
+from melwatch.passes.workshop import Workshop
+from melwatch.platform import mounts, system
+from melwatch.platform.disk import make_folder
 from melwatch.spectrogram.recipe import Recipe
 from melwatch.spectrogram.windows import WindowPolicy
-from melwatch.workshop import Workshop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
     from sqlite3 import Connection
 
-    from melwatch.config import Config
+    from melwatch.config.sections import Config
     from melwatch.progress import Progress
 
 log = logging.getLogger(__name__)

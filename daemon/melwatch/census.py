@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from melwatch import publication, renewal, report
+from melwatch import report
 from melwatch.edition import Split
 from melwatch.manifest import epochs, tracks
+from melwatch.passes import renewal
+from melwatch.publishing import publication
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
 
-    from melwatch.compose import Composition
-    from melwatch.workshop import Workshop
+    from melwatch.passes.workshop import Workshop
+    from melwatch.publishing.compose import Composition
 
 
 def splits_report(shop: Workshop, db: Connection) -> dict[str, Any]:

@@ -12,18 +12,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from melwatch import filesystem
 from melwatch.dataset import layout, soundness
 from melwatch.dataset.collect import Limits, find_garbage, remove_garbage
 from melwatch.dataset.distant import VanishedError, current_number, fetch_shard, find_library, read_version
 from melwatch.dataset.install import install
 from melwatch.dataset.layout import DatasetFolder
 from melwatch.dataset.storage import Megabytes
-from melwatch.disk import make_folder, replace_file
 from melwatch.edition import Split
 from melwatch.errors import ConfigError, DegradedError, StoreError
 from melwatch.manifest.lock import locked
-from melwatch.nesting import lies_in, require_apart
+from melwatch.platform import filesystem
+from melwatch.platform.disk import make_folder, replace_file
+from melwatch.platform.nesting import lies_in, require_apart
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

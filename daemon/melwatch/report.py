@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from sqlite3 import Connection
 
-    from melwatch.compose import Composition
-    from melwatch.intake import Taken
     from melwatch.library.scan import Scan
-    from melwatch.publication import Publication
+    from melwatch.passes.intake import Taken
+    from melwatch.publishing.compose import Composition
+    from melwatch.publishing.publication import Publication
     from melwatch.track import TrackRecord
 
 log = logging.getLogger(__name__)

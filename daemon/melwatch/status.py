@@ -7,19 +7,21 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from melwatch import filesystem, publication, renewal
-from melwatch.compose import CHANGING, DUPLICATE, FATES, PENDING
+from melwatch.daemon.live import read_live, to_confirm
+from melwatch.daemon.page import page_address
 from melwatch.dataset.representation import representation
 from melwatch.edition import Split
 from melwatch.library.rules import SENTENCES, Reason
-from melwatch.live import read_live, to_confirm
 from melwatch.manifest import shown, tracks, versions
 from melwatch.manifest.database import FILE_NAME, read_manifest
 from melwatch.manifest.lock import holder_pid
 from melwatch.names import native
-from melwatch.page import page_address
-from melwatch.showing import tally
-from melwatch.spelling import is_same_file
+from melwatch.passes import renewal
+from melwatch.passes.spelling import is_same_file
+from melwatch.platform import filesystem
+from melwatch.publishing import publication
+from melwatch.publishing.compose import CHANGING, DUPLICATE, FATES, PENDING
+from melwatch.publishing.showing import tally
 from melwatch.track import RelPath
 
 if TYPE_CHECKING:
@@ -27,10 +29,10 @@ if TYPE_CHECKING:
     from pathlib import Path
     from sqlite3 import Connection
 
-    from melwatch.compose import Composition
-    from melwatch.renewal import RecipeChange
+    from melwatch.passes.renewal import RecipeChange
+    from melwatch.passes.workshop import Workshop
+    from melwatch.publishing.compose import Composition
     from melwatch.track import TrackRecord
-    from melwatch.workshop import Workshop
 
 _PASSES_TOLD = 8
 _OF_A_PASS = ("started_at", "seconds", "extracted", "reused", "failed", "vanished", "version", "is_published")

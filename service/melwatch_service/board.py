@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from melwatch.durations import seconds_of
-from melwatch.estimate import spoken_time
+from melwatch.config.durations import seconds_of
+from melwatch.daemon.schedule import trigger_of
+from melwatch.extraction.estimate import spoken_time
 from melwatch.names import printable
-from melwatch.schedule import trigger_of
 from melwatch_service.needs import needs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from melwatch.config import ScheduleSection
+    from melwatch.config.sections import ScheduleSection
 
 _STYLES = {
     "idle": "green", "scanning": "cyan", "extracting": "cyan", "publishing": "cyan", "paused": "yellow",

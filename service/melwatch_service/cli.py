@@ -29,11 +29,11 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command; return its exit code."""
-    from melwatch import system
+    from melwatch.platform import system
 
     system.let_nobody_else_write()
     if arguments[:1] == ["sync"]:
-        from melwatch.ahead import start_children_server
+        from melwatch.extraction.ahead import start_children_server
 
         start_children_server()
     # What is imported stays: looking through it for garbage, again and again and at the end, takes 0.1 s.
@@ -111,7 +111,7 @@ def _explain(error: MelwatchError) -> None:
 
 def _explain_system_error(error: OSError) -> int:
     """Say what the operating system refused; a disk may recover, a wrong path will not."""
-    from melwatch import system
+    from melwatch.platform import system
 
     place = f"{error.filename}: " if error.filename else ""
     _say(f"melwatch: {place}{error.strerror or error}")

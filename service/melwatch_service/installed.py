@@ -7,15 +7,15 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from melwatch.disk import replace_file
+from melwatch.config.instance import Scope
+from melwatch.config.settings import default_dataset, load_config
 from melwatch.errors import ConfigError
-from melwatch.instance import Scope
-from melwatch.settings import default_dataset, load_config
+from melwatch.platform.disk import replace_file
 from melwatch_service.template import config_text
 
 if TYPE_CHECKING:
-    from melwatch.config import Config
-    from melwatch.instance import Instance
+    from melwatch.config.instance import Instance
+    from melwatch.config.sections import Config
 
 _MARK = "# Written by `melwatch service install`, and yours from now on; as it was written its digest is "
 

@@ -11,7 +11,7 @@ from melwatch.logfile import JsonLines, PlainLines, log_to, log_to_file
 from melwatch_systemd.journal import LevelInFront, is_journal
 
 if TYPE_CHECKING:
-    from melwatch.config import LogSection
+    from melwatch.config.sections import LogSection
 
 
 def set_up_logging(settings: LogSection) -> None:

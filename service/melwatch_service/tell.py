@@ -5,17 +5,17 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from melwatch.compose import FATES, IN_DATASET
 from melwatch.library.rules import SENTENCES
 from melwatch.names import display, printable
 from melwatch.news import news
+from melwatch.publishing.compose import FATES, IN_DATASET
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from melwatch.estimate import Estimate
-    from melwatch.plan import Plan
+    from melwatch.extraction.estimate import Estimate
+    from melwatch.passes.plan import Plan
     from melwatch.report import PassReport
 
 

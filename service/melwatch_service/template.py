@@ -6,8 +6,8 @@ import os
 import unicodedata
 from typing import TYPE_CHECKING
 
-from melwatch.config import DEFAULT_EXCLUDE
-from melwatch.defaults import DEFAULT_MODEL
+from melwatch.config.defaults import DEFAULT_MODEL
+from melwatch.config.sections import DEFAULT_EXCLUDE
 from melwatch.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
-    from melwatch.workshop import Workshop
+    from melwatch.passes.workshop import Workshop
 
 _TICK_S = 1.0
 _REST = 10

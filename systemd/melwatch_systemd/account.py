@@ -9,8 +9,8 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from melwatch import system
 from melwatch.errors import ConfigError
+from melwatch.platform import system
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -11,10 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from melwatch import system
-from melwatch.disk import replace_file
+from melwatch.config.instance import DEFAULT_NAME, Instance, Registered, Scope
 from melwatch.errors import ConfigError
-from melwatch.instance import DEFAULT_NAME, Instance, Registered, Scope
+from melwatch.platform import system
+from melwatch.platform.disk import replace_file
 from melwatch_systemd.account import Account, account_in, choose_account, make_folder, require_able
 from melwatch_systemd.systemctl import Systemctl, is_lingering
 from melwatch_systemd.unit import Places, own_changes, program_in, system_unit, unit_name, user_unit
@@ -22,11 +22,11 @@ from melwatch_systemd.unit import Places, own_changes, program_in, system_unit, 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from melwatch.config import Config
+    from melwatch.config.sections import Config
 
 
 def open_manager() -> Systemd:
-    """Return the manager of this system; see `melwatch.instance.Manager`."""
+    """Return the manager of this system; see `melwatch.config.instance.Manager`."""
     return Systemd()
 
 

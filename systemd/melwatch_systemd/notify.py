@@ -19,7 +19,7 @@ _LONGEST_STATUS = 500
 
 
 class Notify:
-    """systemd, as the supervisor that `melwatch.face.Face` talks to."""
+    """systemd, as the supervisor that `melwatch.daemon.face.Face` talks to."""
 
     def __init__(
         self, address: str, *, watchdog_s: float | None = None, clock: Callable[[], float] = time.monotonic

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from melwatch.config.instance import Scope
 from melwatch.errors import ConfigError, DegradedError
-from melwatch.instance import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

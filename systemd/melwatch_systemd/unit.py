@@ -14,7 +14,7 @@ from melwatch.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from melwatch.instance import Instance
+    from melwatch.config.instance import Instance
     from melwatch_systemd.account import Account
 
 _HOMES = ("/home", "/root", "/run/user")

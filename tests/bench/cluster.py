@@ -27,9 +27,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from building import library, songs
 from clusters import dask_cluster
-from melwatch.ahead import start_children_server
-from melwatch.delivery import deliveries
-from melwatch.ingest import Setup, examine, identify_only, set_up
+from melwatch.extraction.ahead import start_children_server
+from melwatch.extraction.delivery import deliveries
+from melwatch.extraction.ingest import Setup, examine, identify_only, set_up
 from melwatch.library.rules import Rules
 from melwatch.library.scan import scan
 from melwatch.spectrogram.recipe import Recipe

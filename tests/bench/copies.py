@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from melwatch.mpeg import LAYER_3_SYNC, parse_header
+from melwatch.audio.mpeg import LAYER_3_SYNC, parse_header
 
 if TYPE_CHECKING:
     from pathlib import Path

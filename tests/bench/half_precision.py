@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from melwatch.audio.source import AudioSource
 from melwatch.errors import TrackError
-from melwatch.source import AudioSource
 from melwatch.spectrogram.extract import extract
 from melwatch.spectrogram.native import silence_native_stderr
 from melwatch.spectrogram.recipe import Recipe

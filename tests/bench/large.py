@@ -26,10 +26,10 @@ from mutagen.id3 import ID3, TALB, TIT2, TPE1
 
 from building import tone
 from melwatch.assemble import open_for_work, open_workshop
-from melwatch.look import look
+from melwatch.config.settings import load_config
 from melwatch.manifest import tracks
 from melwatch.manifest.database import writing
-from melwatch.settings import load_config
+from melwatch.passes.look import look
 from melwatch.spectrogram.spool import spool_file, write_spool
 from melwatch.track import AudioId, Identity, Sound, Tags
 from running import Rig

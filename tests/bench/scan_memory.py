@@ -22,7 +22,7 @@ SCAN = """
 import json, resource, sys, time
 from melwatch.library.rules import Rules
 from melwatch.library.scan import scan
-from melwatch.plan import make_plan
+from melwatch.passes.plan import make_plan
 from melwatch.track import KnownFile
 def peak_mb():
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)

@@ -12,7 +12,7 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, Value, load_fro
 from building import library, songs
 from melwatch.adoption import adopt, old_root_of, parts_of
 from melwatch.assemble import open_adopting, open_workshop
-from melwatch.config import Config
+from melwatch.config.sections import Config
 from melwatch.edition import Split
 from melwatch.errors import ConfigError
 from melwatch.manifest import epochs, ledger

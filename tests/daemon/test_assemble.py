@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from building import library
-from melwatch import mounts
 from melwatch.assemble import open_for_work
 from melwatch.errors import ConfigError
+from melwatch.platform import mounts
 from workshops import workshop
 
 if TYPE_CHECKING:

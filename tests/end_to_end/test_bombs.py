@@ -27,7 +27,7 @@ SONG = tone(440.0, 2.0)
 EXAMINE = """
 import json, os, resource, sys
 from pathlib import Path
-from melwatch.ingest import Setup, examine, set_up
+from melwatch.extraction.ingest import Setup, examine, set_up
 from melwatch.spectrogram.recipe import Recipe
 place = Path(sys.argv[1])
 set_up(Setup(root=os.fsencode(place), spool=place, recipe=Recipe(), ready=frozenset(), memory_mb=1024))

@@ -14,19 +14,20 @@ from datasets import load_from_disk
 import melwatch
 from building import library, songs
 from damages import NOW, Patient, cut, delete, each, empty, flip, garble_page, pragma, truncate_to
-from melwatch import clearing, daemon
 from melwatch.assemble import hold_for_repair, open_for_mending, open_pipeline
+from melwatch.daemon import wiring
+from melwatch.daemon.schedule import Task
 from melwatch.dataset.export import export
 from melwatch.dataset.pins import pin
 from melwatch.errors import MelwatchError, StoreError, TrackError
+from melwatch.maintenance import clearing
+from melwatch.maintenance.recover import recover
+from melwatch.maintenance.repair import Repair
 from melwatch.manifest import tracks
 from melwatch.manifest.backups import back_up_daily
 from melwatch.manifest.database import writing
 from melwatch.manifest.lock import locked
 from melwatch.progress import Unwatched
-from melwatch.recover import recover
-from melwatch.repair import Repair
-from melwatch.schedule import Task
 from running import Rig
 
 if TYPE_CHECKING:
@@ -341,7 +342,7 @@ def test_the_daemons_weekly_look_finds_rot(patient: Patient) -> None:
     whole = shard.read_bytes()
     flip(shard)
     assert patient.sync().is_published is False
-    daemon._run_task(patient.shop, Task.VERIFY, patient.now)
+    wiring._run_task(patient.shop, Task.VERIFY, patient.now)
     assert patient.sync().is_published
     assert shard.read_bytes() == whole
     assert patient.differences() == []

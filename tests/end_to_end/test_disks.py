@@ -12,16 +12,18 @@ import pytest
 
 from building import library, songs, tone
 from daemons import running
-from melwatch import daemon, publication, recover
-from melwatch.clearing import collect
+from melwatch.daemon import wiring
+from melwatch.daemon.schedule import Task
 from melwatch.dataset import soundness
-from melwatch.disk import TEMPORARY
 from melwatch.errors import DegradedError
 from melwatch.library.settle import Settling
-from melwatch.patience import Patience
-from melwatch.pipeline import Pipeline
+from melwatch.maintenance import recover
+from melwatch.maintenance.clearing import collect
+from melwatch.passes.patience import Patience
+from melwatch.passes.pipeline import Pipeline
+from melwatch.platform.disk import TEMPORARY
 from melwatch.progress import Unwatched
-from melwatch.schedule import Task
+from melwatch.publishing import publication
 from running import Rig
 from workshops import manifest_of, workshop
 
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from melwatch.pipeline import Passed
+    from melwatch.passes.pipeline import Passed
 
 pytestmark = [
     pytest.mark.slow,
@@ -232,7 +234,7 @@ def test_a_disk_that_goes_while_all_is_read_costs_no_song(tmp_path: Path, troubl
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(soundness, "is_whole_shard", fail)
-        daemon._run_task(shop, Task.VERIFY, datetime.now(UTC))
+        wiring._run_task(shop, Task.VERIFY, datetime.now(UTC))
     with manifest_of(shop) as db:
         report = Pipeline(shop, db, Unwatched()).run_pass(datetime.now(UTC)).report
     assert (report.extracted, report.is_published) == (0, False)

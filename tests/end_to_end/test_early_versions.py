@@ -14,16 +14,16 @@ import pytest
 
 import melwatch
 from building import library, songs, tone
-from melwatch import publication
-from melwatch.child import ChildDiedError
 from melwatch.errors import DegradedError
 from melwatch.library.settle import Settling
 from melwatch.manifest import epochs, ledger
 from melwatch.manifest.database import writing
-from melwatch.patience import Patience
-from melwatch.pipeline import Pipeline
-from melwatch.press import write_apart
+from melwatch.passes.patience import Patience
+from melwatch.passes.pipeline import Pipeline
+from melwatch.platform.child import ChildDiedError
 from melwatch.progress import Unwatched
+from melwatch.publishing import publication
+from melwatch.publishing.press import write_apart
 from running import Rig
 from workshops import manifest_of, workshop
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from melwatch.dataset.fingerprint import Prints
     from melwatch.edition import Edition, Published
     from melwatch.errors import MelwatchError
-    from melwatch.pipeline import Passed
+    from melwatch.passes.pipeline import Passed
 
 pytestmark = [pytest.mark.timeout(300)]
 

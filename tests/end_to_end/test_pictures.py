@@ -14,7 +14,7 @@ import pytest
 from building import library
 from daemons import Daemon, running
 from example import first_songs, later_songs
-from melwatch.config import ScheduleSection
+from melwatch.config.sections import ScheduleSection
 from melwatch_service.board import board_lines, next_publish
 from pictures import HOW, PICTURES, RECORD, RENEW, drawn, files, record, smaller, sources, steady
 from running import Rig

@@ -15,14 +15,15 @@ import pytest
 import melwatch
 from building import library, songs, tone
 from daemons import running
-from melwatch import renewal, status
+from melwatch import status
 from melwatch.assemble import open_for_reading, open_pipeline
 from melwatch.dataset.layout import DatasetFolder, read_provenance
 from melwatch.errors import DegradedError, TrackError
 from melwatch.library.settle import Settling
 from melwatch.manifest import epochs, recipes, tracks, versions
 from melwatch.manifest.database import writing
-from melwatch.patience import Patience
+from melwatch.passes import renewal
+from melwatch.passes.patience import Patience
 from melwatch.progress import Unwatched
 from melwatch.spectrogram import recipe
 from melwatch.track import RelPath
@@ -32,8 +33,8 @@ from workshops import workshop
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from melwatch.pipeline import Passed
-    from melwatch.workshop import Workshop
+    from melwatch.passes.pipeline import Passed
+    from melwatch.passes.workshop import Workshop
 
 pytestmark = pytest.mark.slow
 

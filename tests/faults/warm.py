@@ -92,7 +92,7 @@ class Warm:
 
 
 def _answer_requests(output: Path) -> None:
-    from melwatch.ahead import start_children_server
+    from melwatch.extraction.ahead import start_children_server
 
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     said = []

@@ -18,16 +18,16 @@ import numpy as np
 from shapes import build, frame_bytes
 from walking import info_numbers, reference_runs
 
-from melwatch import audiofile, source
+from melwatch.audio import audiofile, source
+from melwatch.audio.source import AudioSource
+from melwatch.audio.tag_bounds import AudioBounds, find_audio, id3v2_bytes
 from melwatch.errors import TrackError
 from melwatch.library.id3 import NAMES
 from melwatch.library.identity import identify
 from melwatch.library.tags import _ID3_FRAMES, _id3, read_tags
-from melwatch.source import AudioSource
 from melwatch.spectrogram import frame_walk
 from melwatch.spectrogram.decode import decode_windows
 from melwatch.spectrogram.recipe import Recipe
-from melwatch.tag_bounds import AudioBounds, find_audio, id3v2_bytes
 
 READ_FACTOR, READ_CONSTANT = 2048, 1 << 20
 """How much may be read for each byte: a search and a walk of 4 kB for each header, and one fits in 4 bytes."""

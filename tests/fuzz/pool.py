@@ -15,7 +15,7 @@ from checks import REASONS, recipe
 from shapes import build
 
 from building import tone
-from melwatch.ingest import Setup, examine, set_up
+from melwatch.extraction.ingest import Setup, examine, set_up
 from melwatch.spectrogram.spool import spool_file
 from melwatch.spectrogram.workers import Workers
 

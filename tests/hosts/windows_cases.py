@@ -18,8 +18,7 @@ import pytest
 import win32api
 import win32security
 
-from melwatch import disk, filesystem, mounts, windows
-from melwatch.audiofile import open_audio
+from melwatch.audio.audiofile import open_audio
 from melwatch.dataset.collect import Garbage, remove_garbage
 from melwatch.dataset.layout import DatasetFolder
 from melwatch.errors import ConfigError, DegradedError, FileChangedError, LockedError
@@ -28,6 +27,7 @@ from melwatch.library.rules import Reason, Rules
 from melwatch.library.scan import scan
 from melwatch.manifest.lock import locked
 from melwatch.names import display, native
+from melwatch.platform import disk, filesystem, mounts, windows
 from melwatch_winservice.account import choose_account, service_sid
 from melwatch_winservice.control import Service
 from melwatch_winservice.drives import require_lasting

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from melwatch.config import ScheduleSection
+from melwatch.config.sections import ScheduleSection
 from melwatch_service.board import board_lines, needed, next_publish
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)  # a Monday

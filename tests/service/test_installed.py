@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from melwatch import system
+from melwatch.config.instance import Instance, Scope
+from melwatch.config.settings import load_config
 from melwatch.errors import ConfigError
-from melwatch.instance import Instance, Scope
-from melwatch.settings import load_config
+from melwatch.platform import system
 from melwatch_service import installed
 from melwatch_service.template import toml_path
 

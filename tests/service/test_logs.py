@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hostile import HOSTILE_NAMES
-from melwatch.config import LogSection
+from melwatch.config.sections import LogSection
 from melwatch.names import display, printable
 from melwatch_service.logs import set_up_logging
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 CAFE = "caf\udce9.mp3"  # what Python makes of a byte that is no UTF-8
 SPEAK = """
 import logging, sys
-from melwatch.config import LogSection
+from melwatch.config.sections import LogSection
 from melwatch_service.logs import set_up_logging
 set_up_logging(LogSection(level="debug", format=sys.argv[1]))
 logging.getLogger("melwatch.test").warning("%s: %s", "caf\\udce9.mp3", "caf\\u00e9 \\u266b")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from melwatch.config.instance import Instance, Scope
 from melwatch.errors import ConfigError
-from melwatch.instance import Instance, Scope
 from melwatch_systemd.account import Account, account_in
 from melwatch_systemd.unit import Places, command_line, own_changes, program_in, quoted, system_unit, user_unit
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from melwatch import system
 from melwatch.assemble import open_workshop
-from melwatch.daemon import open_runner
+from melwatch.config.settings import load_config
+from melwatch.daemon.wiring import open_runner
 from melwatch.logfile import log_to_file
-from melwatch.settings import load_config
+from melwatch.platform import system
 from melwatch_winservice.places import log_file
 
 if TYPE_CHECKING:
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from melwatch.face import Face
-    from melwatch.instance import Instance
-    from melwatch.runner import Runner
+    from melwatch.config.instance import Instance
+    from melwatch.daemon.face import Face
+    from melwatch.daemon.runner import Runner
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from melwatch_winservice import eventlog, places
 from melwatch_winservice.pending import Pending
 
 if TYPE_CHECKING:
-    from melwatch.runner import Runner
+    from melwatch.daemon.runner import Runner
 
 _BUG = 70
 _SERVICE_SPECIFIC_ERROR = 1066
@@ -93,7 +93,7 @@ class _Service:
         return 0
 
     def _run_daemon(self) -> bool:
-        from melwatch.instance import Instance, Scope
+        from melwatch.config.instance import Instance, Scope
         from melwatch_winservice.daemon import opened
 
         with opened(Instance(name=self.instance_name, scope=Scope.SYSTEM), _Face(self), datetime.now(UTC)) as runner:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import win32service
 
+from melwatch.config.instance import Instance, Registered, Scope
 from melwatch.errors import ConfigError
-from melwatch.instance import Instance, Registered, Scope
 from melwatch_winservice import eventlog, places
 from melwatch_winservice.account import choose_account, may_write, protect, require_reachable, warn_of
 from melwatch_winservice.control import STATES, Service, command_line, ended_words, program_of
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from melwatch.config import Config
+    from melwatch.config.sections import Config
     from melwatch.errors import ConfigProblem
 
 
 def open_manager() -> Windows:
-    """Return the manager of this system; see `melwatch.instance.Manager`."""
+    """Return the manager of this system; see `melwatch.config.instance.Manager`."""
     return Windows()
 
 

@@ -14,7 +14,7 @@ _NAME = "melwatch"
 
 
 def service_name(name: str) -> str:
-    """Return what the service control manager knows an instance by, as `melwatch.instance.Instance` has it."""
+    """Return what the service control manager knows an instance by, as `melwatch.config.instance.Instance` has it."""
     return name if name == _NAME else f"{_NAME}-{name}"
 
 

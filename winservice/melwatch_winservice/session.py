@@ -50,8 +50,8 @@ def main(name: str) -> int:
 
 
 def _run(name: str, stop: int) -> bool:
-    from melwatch.face import Console
-    from melwatch.instance import Instance, Scope
+    from melwatch.config.instance import Instance, Scope
+    from melwatch.daemon.face import Console
     from melwatch_winservice.daemon import opened
 
     with opened(Instance(name=name, scope=Scope.USER), Console(), datetime.now(UTC), log_file(name)) as runner:

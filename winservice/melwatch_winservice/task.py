@@ -23,7 +23,7 @@ from melwatch_winservice.task_xml import task_xml
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from melwatch.instance import Instance
+    from melwatch.config.instance import Instance
 
 _GLANCE_S, _PATIENCE_S = 0.2, 15.0
 

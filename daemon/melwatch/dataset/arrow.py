@@ -14,11 +14,11 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
-from melwatch import filesystem
 from melwatch.dataset.layout import huggingface_metadata
-from melwatch.disk import put_in_place, remove, temporary_beside
 from melwatch.edition import COLUMN_DTYPES, ShardFacts
 from melwatch.errors import StoreError
+from melwatch.platform import filesystem
+from melwatch.platform.disk import put_in_place, remove, temporary_beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

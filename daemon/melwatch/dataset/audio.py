@@ -13,10 +13,10 @@ import pyarrow as pa
 from melwatch.dataset import arrow, layout
 from melwatch.dataset.card import audio_card
 from melwatch.dataset.fingerprint import audio_fingerprint, tracks_of
-from melwatch.disk import make_folder, replace_file
 from melwatch.edition import Split
 from melwatch.errors import DegradedError
 from melwatch.names import display
+from melwatch.platform.disk import make_folder, replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

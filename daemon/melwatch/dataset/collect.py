@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from melwatch.dataset import layout
 from melwatch.dataset.pins import is_pinned
-from melwatch.disk import remove_temporaries
 from melwatch.edition import Split
 from melwatch.errors import StoreError
+from melwatch.platform.disk import remove_temporaries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence

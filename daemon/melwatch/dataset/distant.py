@@ -14,9 +14,9 @@ import xxhash
 
 from melwatch.dataset import claims, layout, soundness
 from melwatch.dataset.storage import SMALL_BYTES
-from melwatch.disk import put_in_place, remove, temporary_beside
 from melwatch.edition import Split
 from melwatch.errors import ConfigError, DegradedError
+from melwatch.platform.disk import put_in_place, remove, temporary_beside
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,9 +12,9 @@ from melwatch.dataset import anonymous, layout, soundness
 from melwatch.dataset.pins import require_version
 from melwatch.dataset.storage import Megabytes
 from melwatch.dataset.workplace import workplace
-from melwatch.disk import replace_file
 from melwatch.edition import Split
 from melwatch.errors import ConfigError, DegradedError, StoreError
+from melwatch.platform.disk import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -6,10 +6,10 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from melwatch import system
 from melwatch.dataset import layout, soundness, tables
 from melwatch.edition import Held, HeldLedger, HeldSong, Holdings, ShardFacts
 from melwatch.errors import StoreError
+from melwatch.platform import system
 from melwatch.track import AudioId, RelPath, Sound, Tags
 
 if TYPE_CHECKING:

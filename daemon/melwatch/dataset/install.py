@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from melwatch.dataset import layout
 from melwatch.dataset.layout import FROM_VERSION
-from melwatch.disk import make_folder, replace_file
 from melwatch.edition import Split
 from melwatch.errors import StoreError
+from melwatch.platform.disk import make_folder, replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

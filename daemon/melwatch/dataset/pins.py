@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from melwatch.dataset import layout
-from melwatch.disk import replace_file
 from melwatch.errors import ConfigError
+from melwatch.platform.disk import replace_file
 
 if TYPE_CHECKING:
     from melwatch.dataset.layout import DatasetFolder

@@ -9,7 +9,6 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from melwatch import filesystem
 from melwatch.dataset import arrow, card, layout, tables
 from melwatch.dataset.audio import refuse_foreign, write_audio
 from melwatch.dataset.fingerprint import Prints, prints
@@ -18,9 +17,10 @@ from melwatch.dataset.layout import FROM_VERSION, DatasetFolder
 from melwatch.dataset.provenance import provenance
 from melwatch.dataset.shards import write_shards
 from melwatch.dataset.soundness import digest_of
-from melwatch.disk import make_folder, replace_file
 from melwatch.edition import Published, Split
 from melwatch.errors import StoreError
+from melwatch.platform import filesystem
+from melwatch.platform.disk import make_folder, replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

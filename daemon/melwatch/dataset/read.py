@@ -12,9 +12,9 @@ import platformdirs
 from melwatch.dataset import layout
 from melwatch.dataset.layout import DatasetFolder
 from melwatch.dataset.pins import require_version
-from melwatch.disk import replace_file
 from melwatch.edition import Split
 from melwatch.errors import ConfigError, DegradedError
+from melwatch.platform.disk import replace_file
 
 if TYPE_CHECKING:
     from datasets import DatasetDict

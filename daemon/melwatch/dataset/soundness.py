@@ -13,9 +13,9 @@ import xxhash
 
 from melwatch.dataset import layout
 from melwatch.dataset.layout import FROM_VERSION
-from melwatch.disk import replace_file
 from melwatch.edition import Split
 from melwatch.errors import StoreError
+from melwatch.platform.disk import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator

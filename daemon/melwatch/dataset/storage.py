@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from melwatch.config.secret import without_password
 from melwatch.errors import ConfigError, DegradedError, MelwatchError
-from melwatch.secret import without_password
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

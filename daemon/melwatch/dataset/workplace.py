@@ -8,9 +8,9 @@ import shutil
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from melwatch import system
-from melwatch.disk import temporary_beside
 from melwatch.errors import LockedError
+from melwatch.platform import system
+from melwatch.platform.disk import temporary_beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from melwatch.source import AudioSource
-from melwatch.tag_bounds import id3v2_bytes
+from melwatch.audio.source import AudioSource
+from melwatch.audio.tag_bounds import id3v2_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

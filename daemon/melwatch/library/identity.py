@@ -9,8 +9,8 @@ from melwatch.library.tags import read_tags
 from melwatch.track import AudioId, Identity
 
 if TYPE_CHECKING:
-    from melwatch.audiofile import OpenAudio
-    from melwatch.source import AudioSource
+    from melwatch.audio.audiofile import OpenAudio
+    from melwatch.audio.source import AudioSource
 
 
 def identify(audio: OpenAudio) -> Identity:

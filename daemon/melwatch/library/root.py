@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from melwatch import filesystem
+from melwatch.platform import filesystem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

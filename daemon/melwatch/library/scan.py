@@ -9,10 +9,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from melwatch import filesystem
 from melwatch.library.part import EVERYTHING
 from melwatch.library.rules import Reason
 from melwatch.names import native
+from melwatch.platform import filesystem
 from melwatch.track import RelPath, SeenFile
 
 if TYPE_CHECKING:

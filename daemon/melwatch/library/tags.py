@@ -6,10 +6,10 @@ import io
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
+from melwatch.audio.source import SourceFile
+from melwatch.audio.tag_bounds import id3v2_bytes
 from melwatch.errors import MelwatchError
 from melwatch.library.id3 import NAMES, naming_tag
-from melwatch.source import SourceFile
-from melwatch.tag_bounds import id3v2_bytes
 from melwatch.track import Tags
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from _typeshed import WriteableBuffer
 
-    from melwatch.audiofile import OpenAudio
+    from melwatch.audio.audiofile import OpenAudio
 
 _MAX_CHARACTERS = 1000
 _MAX_READ = 4 * _MAX_CHARACTERS

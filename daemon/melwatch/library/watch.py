@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Literal
 
 from watchdog.events import FileClosedEvent
 
-from melwatch import mounts
 from melwatch.library.hints import Basket, Hints
 from melwatch.library.observation import Observation, WatchError
 from melwatch.library.part import ROOT, parent
 from melwatch.names import display, printable
+from melwatch.platform import mounts
 from melwatch.track import RelPath
 
 if TYPE_CHECKING:

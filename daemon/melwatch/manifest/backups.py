@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from melwatch import filesystem
-from melwatch.disk import make_folder, put_in_place, remove, temporary_beside
+from melwatch.platform import filesystem
+from melwatch.platform.disk import make_folder, put_in_place, remove, temporary_beside
 
 if TYPE_CHECKING:
     from pathlib import Path

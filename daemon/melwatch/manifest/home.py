@@ -10,9 +10,9 @@ from pathlib import Path
 
 import platformdirs
 
-from melwatch.disk import make_folder, remove_temporaries, replace_file
 from melwatch.errors import ConfigError
 from melwatch.manifest import backups
+from melwatch.platform.disk import make_folder, remove_temporaries, replace_file
 
 PRIVATE = 0o770
 """Of a state folder: what it knows is for its owner, and for the group as far as the umask lets it."""

@@ -10,9 +10,9 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from melwatch import system
+from melwatch.config.secret import without_secrets
 from melwatch.errors import LockedError
-from melwatch.secret import without_secrets
+from melwatch.platform import system
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

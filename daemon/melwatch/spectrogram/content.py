@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from melwatch.tag_bounds import id3v2_bytes
+from melwatch.audio.tag_bounds import id3v2_bytes
 
 if TYPE_CHECKING:
-    from melwatch.source import AudioSource
+    from melwatch.audio.source import AudioSource
 
 _HEAD_BYTES = 512
 _AT_START = (

@@ -20,7 +20,7 @@ from melwatch.track import Sound
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from melwatch.source import AudioSource
+    from melwatch.audio.source import AudioSource
     from melwatch.spectrogram.frame_walk import FrameWalk
     from melwatch.spectrogram.resample import Mono
     from melwatch.spectrogram.whole import Heard

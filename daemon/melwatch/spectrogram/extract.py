@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from melwatch.source import AudioSource
+    from melwatch.audio.source import AudioSource
     from melwatch.spectrogram.recipe import Recipe
     from melwatch.track import Sound
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from melwatch.mpeg import DECODER_DELAY_SAMPLES, HEADER_BYTES, LAYER_3_SYNC, frame_at, parse_header, parse_info
+from melwatch.audio.mpeg import DECODER_DELAY_SAMPLES, HEADER_BYTES, LAYER_3_SYNC, frame_at, parse_header, parse_info
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from melwatch.mpeg import FrameHeader, InfoHeader
-    from melwatch.source import AudioSource
+    from melwatch.audio.mpeg import FrameHeader, InfoHeader
+    from melwatch.audio.source import AudioSource
 
 _WALK_BYTES, _SEARCH_BYTES = 1 << 20, 4096
 _NO_CRC, _MONO = 0x01, 0xC0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import soundfile
 
-from melwatch import filesystem
+from melwatch.platform import filesystem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

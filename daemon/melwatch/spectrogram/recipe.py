@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from melwatch.defaults import DEFAULT_MODEL
+from melwatch.config.defaults import DEFAULT_MODEL
 from melwatch.errors import ConfigError, ConfigProblem
 from melwatch.spectrogram.windows import WindowPolicy
 from melwatch.track import RecipeId

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from melwatch.mpeg import parse_info
+from melwatch.audio.mpeg import parse_info
 from melwatch.spectrogram.native import MonoReader, open_frames
 from melwatch.spectrogram.resample import Ratio
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from melwatch.mpeg import FrameHeader
-    from melwatch.source import AudioSource
+    from melwatch.audio.mpeg import FrameHeader
+    from melwatch.audio.source import AudioSource
     from melwatch.spectrogram.frame_walk import FrameWalk
     from melwatch.spectrogram.resample import Mono
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import xxhash
 
-from melwatch.disk import replacing
+from melwatch.platform.disk import replacing
 from melwatch.track import Made, Sound
 
 if TYPE_CHECKING:

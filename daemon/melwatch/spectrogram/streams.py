@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import soundfile
 
-from melwatch.source import SourceFile
+from melwatch.audio.source import SourceFile
 from melwatch.spectrogram.native import ForwardSound, mix_down
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import av
 
-    from melwatch.source import AudioSource
+    from melwatch.audio.source import AudioSource
     from melwatch.spectrogram.resample import Block
 
 _BLOCK_SAMPLES = 1 << 17

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
 
-from melwatch import system
 from melwatch.errors import DegradedError
+from melwatch.platform import system
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from melwatch.assemble import open_workshop
-from melwatch.settings import load_config
+from melwatch.config.settings import load_config
 from melwatch.version import __version__
 from melwatch_service.logs import set_up_logging
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from melwatch.config import Config
-    from melwatch.workshop import Workshop
+    from melwatch.config.sections import Config
+    from melwatch.passes.workshop import Workshop
 
 app = typer.Typer(
     name="melwatch",

@@ -9,21 +9,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from melwatch import renewal, status
+from melwatch import status
 from melwatch.assemble import has_manifest, open_for_mending, open_for_reading, open_to_ask
-from melwatch.durations import seconds_of
+from melwatch.config.durations import seconds_of
 from melwatch.errors import ConfigError, DegradedError, LockedError
-from melwatch.look import accept_root
 from melwatch.manifest import recipes, requests, tracks, versions
 from melwatch.manifest.requests import Ask
-from melwatch.spelling import as_spelled
+from melwatch.passes import renewal
+from melwatch.passes.look import accept_root
+from melwatch.passes.spelling import as_spelled
 from melwatch.track import RelPath
 from melwatch_service.commands.app import Given, command, utc_now
 from melwatch_service.commands.sync import run_one_pass
 from melwatch_service.tell import tell
 
 if TYPE_CHECKING:
-    from melwatch.workshop import Workshop
+    from melwatch.passes.workshop import Workshop
 
 _ANSWERED_WITHIN_S = 15.0
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from melwatch.settings import find_config_file, load_config
+from melwatch.config.settings import find_config_file, load_config
 from melwatch_service.commands.app import Given, command, utc_now
 from melwatch_service.commands.looking import AsJson, print_json
 from melwatch_service.tell import tell
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from melwatch.config import Config
+    from melwatch.config.sections import Config
     from melwatch_service.doctor.finding import Finding
 
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from melwatch.config.secret import without_password
 from melwatch.dataset.storage import Storage, is_url, local_path, storage_options
 from melwatch.errors import ConfigError
-from melwatch.nesting import require_apart
-from melwatch.secret import without_password
+from melwatch.platform.nesting import require_apart
 from melwatch_service.commands.app import Given, command, utc_now
 from melwatch_service.commands.history import Number, published, with_versions
 from melwatch_service.progress import progress_for_console
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from melwatch.dataset.layout import DatasetFolder
-    from melwatch.workshop import Workshop
+    from melwatch.passes.workshop import Workshop
 
 Options = Annotated[
     list[str] | None,

@@ -12,18 +12,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from melwatch import publication, status
+from melwatch import status
 from melwatch.assemble import open_for_reading
-from melwatch.compose import DUPLICATE, IN_DATASET
 from melwatch.library.rules import Reason
 from melwatch.manifest import tracks
 from melwatch.names import display, printable
-from melwatch.renewal import find_change, in_force, workshop_in_force
+from melwatch.passes.renewal import find_change, in_force, workshop_in_force
+from melwatch.publishing import publication
+from melwatch.publishing.compose import DUPLICATE, IN_DATASET
 from melwatch_service.commands.app import Given, command, utc_now
 from melwatch_service.tell import balance_lines, sentence_of, tell
 
 if TYPE_CHECKING:
-    from melwatch.workshop import Workshop
+    from melwatch.passes.workshop import Workshop
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001  spreadsheets take either form
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from melwatch import clearing
 from melwatch.assemble import has_manifest, hold_for_repair, open_for_mending
 from melwatch.dataset.caches import remove_caches
 from melwatch.errors import ConfigError, StoreError
+from melwatch.maintenance import clearing
+from melwatch.maintenance.repair import Repair
+from melwatch.maintenance.verify import verify as find_damage
+from melwatch.maintenance.verify import verify_data
 from melwatch.manifest.database import FILE_NAME
 from melwatch.manifest.health import State, examine
-from melwatch.repair import Repair
-from melwatch.verify import verify as find_damage
-from melwatch.verify import verify_data
 from melwatch_service.commands.app import Given, command, utc_now
 from melwatch_service.commands.sync import one_pass, say_what_waits
 from melwatch_service.progress import progress_for_console
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from melwatch.dataset.collect import Collected
-    from melwatch.verify import Finding
-    from melwatch.workshop import Workshop
+    from melwatch.maintenance.verify import Finding
+    from melwatch.passes.workshop import Workshop
 
 _DAYS = 7
 

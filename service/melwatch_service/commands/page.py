@@ -9,8 +9,8 @@ import typer
 
 from melwatch import status
 from melwatch.assemble import open_for_reading
+from melwatch.daemon.page import page_address
 from melwatch.errors import ConfigError, LockedError
-from melwatch.page import page_address
 from melwatch_service.commands.app import Given, command
 from melwatch_service.tell import tell
 

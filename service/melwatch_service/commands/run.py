@@ -6,11 +6,11 @@ import faulthandler
 import os
 from typing import TYPE_CHECKING
 
-from melwatch import system
+from melwatch.platform import system
 from melwatch_service.commands.app import Given, command, utc_now
 
 if TYPE_CHECKING:
-    from melwatch.runner import Runner
+    from melwatch.daemon.runner import Runner
 
 
 @command()
@@ -22,8 +22,8 @@ def run(given: Given) -> None:
     it short. SIGHUP looks at everything. Example: melwatch run --music ~/Music
     """
     # What watches and keeps time is for this command only; others should not import it.
-    from melwatch.daemon import open_runner
-    from melwatch.face import Console
+    from melwatch.daemon.face import Console
+    from melwatch.daemon.wiring import open_runner
     from melwatch_systemd.notify import take_notify
 
     # A supervisor that gives up on a hung loop ends it with SIGABRT: then it is seen where it hung.

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from melwatch import status, system
+from melwatch import status
 from melwatch.assemble import open_for_reading, open_workshop
+from melwatch.config.instance import DEFAULT_NAME, Instance, Lingering, Scope, find_instance
+from melwatch.config.settings import load_config
 from melwatch.errors import ConfigError, MelwatchError
-from melwatch.instance import DEFAULT_NAME, Instance, Lingering, Scope, find_instance
-from melwatch.settings import load_config
+from melwatch.platform import system
 from melwatch_service import installed
 from melwatch_service.commands.app import Dataset, Music, app
 from melwatch_service.commands.looking import status_lines
@@ -21,8 +22,8 @@ from melwatch_service.tell import tell
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from melwatch.config import Config
-    from melwatch.instance import Manager
+    from melwatch.config.instance import Manager
+    from melwatch.config.sections import Config
 
 service = typer.Typer(
     name="service",

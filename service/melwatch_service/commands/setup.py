@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from melwatch.disk import replace_file
+from melwatch.config.settings import default_config_file
 from melwatch.errors import ConfigError
-from melwatch.settings import default_config_file
+from melwatch.platform.disk import replace_file
 from melwatch_service.commands.app import Given, command
 from melwatch_service.tell import tell
 from melwatch_service.template import config_text

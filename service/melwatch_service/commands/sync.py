@@ -11,19 +11,19 @@ import typer
 
 from melwatch.assemble import has_manifest, open_for_reading, open_pipeline
 from melwatch.errors import DegradedError
-from melwatch.intake import estimate_work, likely_new
-from melwatch.look import remembered_root, scan_root
 from melwatch.manifest import stamps
-from melwatch.plan import make_plan
-from melwatch.renewal import find_change, in_force
+from melwatch.passes.intake import estimate_work, likely_new
+from melwatch.passes.look import remembered_root, scan_root
+from melwatch.passes.plan import make_plan
+from melwatch.passes.renewal import find_change, in_force
 from melwatch.report import ACCEPT_RECIPE
 from melwatch_service.commands.app import Given, command, utc_now
 from melwatch_service.progress import progress_for_console
 from melwatch_service.tell import pass_lines, plan_lines, tell
 
 if TYPE_CHECKING:
+    from melwatch.passes.workshop import Workshop
     from melwatch.report import PassReport
-    from melwatch.workshop import Workshop
 
 
 @command()

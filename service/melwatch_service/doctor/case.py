@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from melwatch.assemble import open_workshop, rules_of
-from melwatch.background import Background
 from melwatch.dataset.layout import DatasetFolder
-from melwatch.filesystem import openable
 from melwatch.library.scan import scan
 from melwatch.manifest.home import find_state
+from melwatch.platform.background import Background
+from melwatch.platform.filesystem import openable
 from melwatch_service.doctor.finding import NotCheckedError, NotConfiguredError
 
 if TYPE_CHECKING:
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from melwatch.config import Config
+    from melwatch.config.sections import Config
     from melwatch.library.scan import Scan
-    from melwatch.workshop import Workshop
+    from melwatch.passes.workshop import Workshop
 
 Value = TypeVar("Value")
 

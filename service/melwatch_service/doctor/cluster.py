@@ -5,17 +5,17 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from melwatch.child import run_in_child
 from melwatch.errors import DegradedError
-from melwatch.ingest import Setup
-from melwatch.landmarks import pick
-from melwatch.station import make_offer, own_packages
+from melwatch.extraction.ingest import Setup
+from melwatch.extraction.landmarks import pick
+from melwatch.extraction.station import make_offer, own_packages
+from melwatch.platform.child import run_in_child
 from melwatch_service.doctor.finding import NotCheckedError, ok, problem, warning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from melwatch.survey import Surveyed
+    from melwatch.extraction.survey import Surveyed
     from melwatch.track import SeenFile
     from melwatch_service.doctor.case import Case
     from melwatch_service.doctor.finding import Finding
@@ -26,7 +26,7 @@ def look_at_cluster(case: Case) -> Iterator[Finding]:
     address = case.config.get().workers.dask
     if case.config.get().workers.engine != "dask" or address is None:
         return
-    survey_module: Any = import_module("melwatch.survey")
+    survey_module: Any = import_module("melwatch.extraction.survey")
     try:
         surveyed = run_in_child(survey_module.survey, address, _offer(case))
     except DegradedError as error:

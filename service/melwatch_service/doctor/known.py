@@ -6,12 +6,12 @@ import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from melwatch import system
 from melwatch.dataset.layout import read_current, shards_of_version
 from melwatch.errors import MelwatchError
 from melwatch.manifest.database import FILE_NAME
 from melwatch.manifest.health import State, examine
 from melwatch.manifest.lock import holder, holder_pid
+from melwatch.platform import system
 from melwatch_service.doctor.finding import NotCheckedError, ok, problem, unchecked, warning
 
 if TYPE_CHECKING:

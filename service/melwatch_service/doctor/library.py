@@ -6,10 +6,10 @@ import os
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from melwatch import mounts, system
 from melwatch.library.root import RootState, judge_root, read_root
 from melwatch.library.rules import Reason
 from melwatch.names import GenreNames, printable
+from melwatch.platform import mounts, system
 from melwatch_service.doctor.finding import ok, problem, unchecked, warning
 
 if TYPE_CHECKING:

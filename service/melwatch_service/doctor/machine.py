@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from melwatch import system
+from melwatch.platform import system
 from melwatch_service.doctor.finding import ok, problem, warning
 
 if TYPE_CHECKING:

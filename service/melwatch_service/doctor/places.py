@@ -6,8 +6,8 @@ import os
 import time
 from typing import TYPE_CHECKING, Literal
 
-from melwatch import mounts, system
-from melwatch.disk import remove, replacing
+from melwatch.platform import mounts, system
+from melwatch.platform.disk import remove, replacing
 from melwatch_service.doctor.case import existing
 from melwatch_service.doctor.finding import ok, problem, unchecked, warning
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from melwatch.mounts import Mount
+    from melwatch.platform.mounts import Mount
     from melwatch_service.doctor.case import Case
     from melwatch_service.doctor.finding import Finding
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from melwatch import system
-from melwatch.instance import installed_instances
+from melwatch.config.instance import installed_instances
+from melwatch.platform import system
 from melwatch_service.doctor.case import existing
 from melwatch_service.doctor.finding import ok, problem, unchecked, warning
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from melwatch.config import Config
-    from melwatch.instance import Instance, Manager, Registered
+    from melwatch.config.instance import Instance, Manager, Registered
+    from melwatch.config.sections import Config
     from melwatch_service.doctor.case import Case
     from melwatch_service.doctor.finding import Finding
 

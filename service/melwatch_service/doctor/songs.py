@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from melwatch import system
-from melwatch.ahead import start_children_server
-from melwatch.child import run_in_child
 from melwatch.errors import MelwatchError
-from melwatch.estimate import spoken_time
+from melwatch.extraction.ahead import start_children_server
+from melwatch.extraction.estimate import spoken_time
+from melwatch.platform import system
+from melwatch.platform.child import run_in_child
 from melwatch.spectrogram.recipe import Recipe
 from melwatch_service.doctor.finding import NotCheckedError, ok, problem, unchecked, warning
 

@@ -9,7 +9,7 @@ import psutil
 
 from melwatch.assemble import has_manifest, open_for_reading
 from melwatch.errors import DegradedError, MelwatchError
-from melwatch.estimate import check_space
+from melwatch.extraction.estimate import check_space
 from melwatch.manifest import tracks
 from melwatch_service.doctor.case import existing
 from melwatch_service.doctor.finding import ok, problem, warning
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from melwatch.workshop import Workshop
+    from melwatch.passes.workshop import Workshop
     from melwatch_service.doctor.case import Case
     from melwatch_service.doctor.finding import Finding
 

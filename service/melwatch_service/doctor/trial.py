@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import soundfile
 
-from melwatch import system
-from melwatch.source import AudioSource
+from melwatch.audio.source import AudioSource
+from melwatch.platform import system
 from melwatch.spectrogram.extract import extract
 from melwatch.spectrogram.native import silence_native_stderr
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from melwatch.durations import seconds_of
+from melwatch.config.durations import seconds_of
 from melwatch.manifest import shown
 from melwatch.manifest.requests import Ask
 from melwatch_service.page.questions import LARGEST, BadQuestionError, NotFoundError
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from sqlite3 import Connection
 
-    from melwatch.workshop import Workshop
+    from melwatch.passes.workshop import Workshop
 
 ACTIONS = {
     "rescan": Ask.RESCAN,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from sqlite3 import Connection
 
-    from melwatch.workshop import Workshop
+    from melwatch.passes.workshop import Workshop
 
 Result = TypeVar("Result")
 

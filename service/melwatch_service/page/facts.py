@@ -7,16 +7,17 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from melwatch import renewal, status
-from melwatch.compose import DUPLICATE, IN_DATASET
-from melwatch.control import pause_of
+from melwatch import status
+from melwatch.daemon.control import pause_of
 from melwatch.dataset import history
 from melwatch.dataset.representation import representation
 from melwatch.manifest import shown, tracks, versions
 from melwatch.manifest.shown import Wanted
 from melwatch.names import display
-from melwatch.showing import READY, UNDER_WAY, tally
-from melwatch.showing import SENTENCES as FATES
+from melwatch.passes import renewal
+from melwatch.publishing.compose import DUPLICATE, IN_DATASET
+from melwatch.publishing.showing import READY, UNDER_WAY, tally
+from melwatch.publishing.showing import SENTENCES as FATES
 from melwatch_service.needs import needs
 from melwatch_service.page.space import dataset_space
 from melwatch_service.tell import sentence_of
@@ -24,9 +25,9 @@ from melwatch_service.tell import sentence_of
 if TYPE_CHECKING:
     from sqlite3 import Connection, Row
 
-    from melwatch.showing import Tally
+    from melwatch.passes.workshop import Workshop
+    from melwatch.publishing.showing import Tally
     from melwatch.track import TrackRecord
-    from melwatch.workshop import Workshop
 
 PER_PAGE = 50
 RECENT = 12

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING
 
-from melwatch.config import is_loopback
+from melwatch.config.sections import is_loopback
 
 if TYPE_CHECKING:
-    from melwatch.config import PageSection
+    from melwatch.config.sections import PageSection
 
 _HOST = re.compile(r"(\[(?P<address>[0-9a-f:.]+)\]|(?P<name>[^:@,/\s\[\]]+))(:(?P<port>[0-9]{1,5}))?")
 SAFE_METHODS = frozenset({"GET", "HEAD"})

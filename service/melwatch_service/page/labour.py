@@ -11,8 +11,8 @@ import sys
 import wave
 from typing import TYPE_CHECKING, Any
 
-from melwatch import system
 from melwatch.errors import ConfigError, MelwatchError, StoreError
+from melwatch.platform import system
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,7 +46,7 @@ def draw_genres(counts: Mapping[str, int], waiting: Mapping[str, int]) -> bytes:
 
 def cut_windows(root: bytes, path: bytes, recipe: Recipe, *, hydrate: bool) -> list[bytes]:
     """Return the windows of a song as they are heard, each a WAV file."""
-    from melwatch.audiofile import open_audio
+    from melwatch.audio.audiofile import open_audio
     from melwatch.names import native
     from melwatch.spectrogram.decode import decode_windows
 

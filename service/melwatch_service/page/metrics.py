@@ -9,9 +9,9 @@ from prometheus_client import CollectorRegistry, ProcessCollector, generate_late
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from melwatch import status
-from melwatch.compose import DUPLICATE, IN_DATASET
 from melwatch.manifest import shown, versions
-from melwatch.showing import READY, UNDER_WAY, tally
+from melwatch.publishing.compose import DUPLICATE, IN_DATASET
+from melwatch.publishing.showing import READY, UNDER_WAY, tally
 from melwatch.version import __version__
 from melwatch_service.page.facts import space
 from melwatch_service.page.render import STATE_WORDS
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from prometheus_client.core import Metric
 
-    from melwatch.workshop import Workshop
+    from melwatch.passes.workshop import Workshop
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SPLITS = ("train", "validate", "test")

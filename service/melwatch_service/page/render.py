@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from melwatch.estimate import spoken_time
+from melwatch.extraction.estimate import spoken_time
 from melwatch.names import printable
 from melwatch.version import __version__
 

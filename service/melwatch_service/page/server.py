@@ -12,13 +12,13 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from melwatch.assemble import open_to_ask
-from melwatch.page import note_page
+from melwatch.daemon.page import note_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from melwatch.config import PageSection
-    from melwatch.workshop import Workshop
+    from melwatch.config.sections import PageSection
+    from melwatch.passes.workshop import Workshop
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from melwatch.disk import replacing
 from melwatch.errors import DegradedError
+from melwatch.platform.disk import replacing
 
 if TYPE_CHECKING:
     from pathlib import Path

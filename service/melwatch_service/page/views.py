@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from melwatch import renewal
 from melwatch.manifest.requests import answer_to
+from melwatch.passes import renewal
 from melwatch.spectrogram.spool import spool_file
 from melwatch.track import AudioId
 from melwatch_service.page import api, facts

@@ -12,9 +12,9 @@ import melwatch
 from building import library, tone
 from editions import Press, Song, songs
 from melwatch.dataset import install
-from melwatch.disk import replace_file
 from melwatch.edition import Split
 from melwatch.errors import ConfigError, DegradedError
+from melwatch.platform.disk import replace_file
 
 if TYPE_CHECKING:
     from pathlib import Path

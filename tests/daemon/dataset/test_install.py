@@ -9,7 +9,7 @@ from datasets import load_from_disk
 
 from editions import Press, songs
 from melwatch.dataset import install
-from melwatch.disk import replace_file
+from melwatch.platform.disk import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable

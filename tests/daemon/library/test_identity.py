@@ -13,7 +13,7 @@ import soundfile
 from mutagen.apev2 import APEv2
 from mutagen.id3 import APIC, ID3, TIT2
 
-from melwatch.audiofile import open_audio
+from melwatch.audio.audiofile import open_audio
 from melwatch.errors import FileChangedError, TrackError
 from melwatch.library.identity import identify
 

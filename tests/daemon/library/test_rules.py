@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from melwatch.config import DEFAULT_EXCLUDE
+from melwatch.config.sections import DEFAULT_EXCLUDE
 from melwatch.library.rules import SENTENCES, Reason, Rules
 
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from building import library
 from melwatch.library.rules import Reason, Rules
 from melwatch.library.scan import Scan, scan
-from melwatch.plan import is_under
+from melwatch.passes.plan import is_under
 from melwatch.track import RelPath
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from mutagen.apev2 import APEv2
 from mutagen.id3 import ID3, TALB, TIT2, TPE1
 
-from melwatch.audiofile import open_audio
+from melwatch.audio.audiofile import open_audio
 from melwatch.library.tags import read_tags
 from melwatch.track import Tags
 

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from melwatch import mounts
 from melwatch.library.observation import _reporting
 from melwatch.library.rules import Rules
 from melwatch.library.watch import Mode, Watch
+from melwatch.platform import mounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from sqlite3 import Connection
 
-    from melwatch.workshop import Workshop
+    from melwatch.passes.workshop import Workshop
 
 NEW = RecipeId("new")
 

@@ -17,8 +17,8 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from melwatch.audio.source import AudioSource, SourceFile
 from melwatch.errors import TrackError
-from melwatch.source import AudioSource, SourceFile
 from melwatch.spectrogram import decode, whole
 from melwatch.spectrogram.decode import decode_windows
 from melwatch.spectrogram.frame_walk import walk_frames

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from building import tone
-from melwatch.source import AudioSource
+from melwatch.audio.source import AudioSource
 from melwatch.spectrogram import recipe
 from melwatch.spectrogram.extract import extract
 from melwatch.spectrogram.recipe import Recipe

@@ -11,8 +11,8 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from melwatch.mpeg import InfoHeader, parse_header
-from melwatch.source import AudioSource
+from melwatch.audio.mpeg import InfoHeader, parse_header
+from melwatch.audio.source import AudioSource
 from melwatch.spectrogram.frame_walk import FrameWalk, walk_frames
 
 SHORT_RUN = (bytes.fromhex("fff314c4") + bytes(20)) * 2 + b"\0"

@@ -98,8 +98,8 @@ def test_a_server_that_is_killed_is_no_bug() -> None:
     from multiprocessing import forkserver
     from threading import Timer
 
-    from melwatch.ahead import start_children_server
-    from melwatch.child import ChildDiedError, run_in_child
+    from melwatch.extraction.ahead import start_children_server
+    from melwatch.platform.child import ChildDiedError, run_in_child
 
     start_children_server()
     server = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]

@@ -259,11 +259,12 @@ def test_unfit_file_systems(patient: Patient, place: str, kind: str, level: str,
     """State on the network is a problem; FAT, and music on the network, are warned of."""
     for folder in (patient.rig.dataset, patient.rig.state):
         folder.mkdir()
-    table = f"1 1 8:1 / / rw - ext4 /dev/a rw\n2 1 8:2 / {patient.place / place} rw - {kind} /dev/b rw\n"
-    (patient.place / "mountinfo").write_text(table, encoding="utf-8")
+    mounted = f"1 1 8:1 / / rw - ext4 /dev/a rw\n2 1 8:2 / {patient.place / place} rw - {kind} /dev/b rw\n"
+    table = patient.place / "mountinfo"
+    table.write_text(mounted, encoding="utf-8")
     patient.put_before(
         "sitecustomize",
-        f"import pathlib, melwatch.mounts as m; m._MOUNTS = pathlib.Path({str(patient.place / 'mountinfo')!r})",
+        f"import pathlib, melwatch.platform.mounts as m; m._MOUNTS = pathlib.Path({os.fspath(table)!r})",
     )
     found = patient.examined(expect=1 if level == "problem" else 0)
     the(found, f"{'library' if place == 'music' else place}.file_system", level, kind, words)

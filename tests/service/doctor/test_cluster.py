@@ -10,7 +10,7 @@ import pytest
 
 from building import library, songs
 from clusters import dask_cluster, on
-from melwatch.survey import Surveyed
+from melwatch.extraction.survey import Surveyed
 from melwatch_service.doctor.cluster import judge_packages, judge_scheduler, judge_workers
 from melwatch_service.doctor.finding import Level
 from running import Rig

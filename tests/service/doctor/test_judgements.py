@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from melwatch.config import Config
+from melwatch.config.instance import Instance, Registered
+from melwatch.config.sections import Config
 from melwatch.errors import ConfigError, ConfigProblem, DegradedError
-from melwatch.instance import Instance, Registered
 from melwatch.manifest.health import Health, State
-from melwatch.mounts import Mount
+from melwatch.platform.mounts import Mount
 from melwatch_service.doctor import (
     checks,
     finding,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from melwatch.workshop import Workshop
+    from melwatch.passes.workshop import Workshop
 
 NASTY = "<script>alert(1)<%2Fscript>'\"&.mp3"
 TITLE = '"><img src=x onerror=alert(2)><script>alert(3)</script>{{7*7}}'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from melwatch.config import PageSection
+from melwatch.config.sections import PageSection
 from melwatch_service.page.guard import Guard
 
 KEY = "a key of enough characters"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from melwatch.workshop import Workshop
+    from melwatch.passes.workshop import Workshop
 
 LONG = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichen" * 3
 ROCK = {f"{n:02}.mp3": b"rock %02d" % n for n in range(60)}

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from building import library
-from melwatch.config import PageSection
+from melwatch.config.sections import PageSection
+from melwatch.config.settings import load_config
+from melwatch.daemon.page import page_address, page_beside
 from melwatch.errors import ConfigError
 from melwatch.manifest.database import open_manifest
-from melwatch.page import page_address, page_beside
-from melwatch.settings import load_config
 from melwatch_service.page import connections
 from melwatch_service.page.connections import MOST_CONNECTIONS
 from melwatch_service.page.server import address_of
@@ -27,7 +27,7 @@ from pages import page_workshop, port_of, put_songs_on_record, visited, wait_for
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from melwatch.workshop import Workshop
+    from melwatch.passes.workshop import Workshop
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""What the user may set, where it comes from, and what it means."""

@@ -1,0 +1,1 @@
+"""What is damaged or left over, and putting it right."""

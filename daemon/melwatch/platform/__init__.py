@@ -1,0 +1,1 @@
+"""What differs between operating systems, and what melwatch asks of the one that it runs on."""

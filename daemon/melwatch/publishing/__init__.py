@@ -1,0 +1,1 @@
+"""What the next version shows, and having it written."""
