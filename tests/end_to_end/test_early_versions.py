@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.timeout(300)]
 
-EAGER = {"MELWATCH_SCHEDULE__MAX_WAIT_S": "0.6", "MELWATCH_WORKERS__PROCESSES": "1"}
+EAGER = {"MELWATCH_SCHEDULE__MAX_WAIT_S": "0.15", "MELWATCH_WORKERS__PROCESSES": "1"}
 """An import that publishes whenever it may."""
 
 
@@ -154,7 +154,7 @@ def test_an_early_version_that_cannot_be_written_ends_no_import(
         return write_apart(path, edition, digests, may_begin=may_begin)
 
     monkeypatch.setattr(publication, "write_apart", write)
-    shop = workshop(tmp_path, schedule={"max_wait_s": 0.6}, workers={"processes": 1})
+    shop = workshop(tmp_path, schedule={"max_wait_s": 0.15}, workers={"processes": 1})
     with manifest_of(shop) as db:
         passed = Pipeline(shop, db, Unwatched()).run_pass(datetime.now(UTC))
     assert tried[0] > 0
@@ -166,7 +166,7 @@ def test_an_early_version_that_cannot_be_written_ends_no_import(
 @pytest.mark.usefixtures("music")
 def test_what_is_settled_before_early_versions_is_told(tmp_path: Path) -> None:
     """The report of a pass says that a new epoch has begun, and counts what all versions of the pass wrote."""
-    shop = workshop(tmp_path, schedule={"max_wait_s": 0.6}, workers={"processes": 1})
+    shop = workshop(tmp_path, schedule={"max_wait_s": 0.15}, workers={"processes": 1})
     with manifest_of(shop) as db:
         with writing(db):
             epochs.ask_for_epoch(db, "afresh")
