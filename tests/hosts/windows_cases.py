@@ -251,7 +251,7 @@ def test_a_child_ends_with_its_parent(tmp_path: Path) -> None:
     script = make(
         tmp_path / "parent.py",
         b"import multiprocessing, os, time\n"
-        b"from melwatch import system\n"
+        b"from melwatch.platform import system\n"
         b"def work():\n    system.die_with_parent(); print(os.getpid(), flush=True); time.sleep(60)\n"
         b"if __name__ == '__main__':\n"
         b"    system.child_context().Process(target=work).start(); time.sleep(60)\n",
