@@ -88,7 +88,9 @@ def test_a_full_disk_is_waited_out(tmp_path: Path, which: str) -> None:
             daemon.wait_for_songs("Rock/new.mp3", *ROCK, timeout_s=120)
             daemon.wait_for_state("idle")
             warnings = [line for line in daemon.log().splitlines() if line.startswith("WARNING")]
-            assert 1 <= len(warnings) <= 3, warnings
+            # Another daemon may have the port.
+            told = [line for line in warnings if not line.startswith("WARNING: Port ")]
+            assert 1 <= len(told) <= 3, warnings
             assert "Traceback" not in daemon.log()
             assert not leftovers(rig.dataset, rig.state)
 
