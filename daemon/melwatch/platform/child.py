@@ -19,13 +19,13 @@ Result = TypeVar("Result")
 
 
 class ChildDiedError(MelwatchError):
-    """The child process ended without an answer."""
+    """There is no answer of the child process: it ended without one, or memory did not suffice for it."""
 
 
 def run_in_child(work: Callable[Args, Result], *args: Args.args, **kwargs: Args.kwargs) -> Result:
     """Return what `work` returns, or raise what it raises, done in a child process.
 
-    Arguments and result are pickled. Raises `ChildDiedError` where the process is killed.
+    Arguments and result are pickled. Raises `ChildDiedError` where the process is killed, or no memory is left here.
     """
     context = system.child_context()
     ours, theirs = context.Pipe()
@@ -41,10 +41,13 @@ def run_in_child(work: Callable[Args, Result], *args: Args.args, **kwargs: Args.
     except (EOFError, ConnectionError):
         process.join()
         raise ChildDiedError(f"{work.__name__} was killed (exit code {process.exitcode})") from None
-    except BaseException:
+    except BaseException as error:
         # Whoever waits may go on without the answer; the work must not go on without them.
         process.kill()
         process.join()
+        if isinstance(error, (MemoryError, SystemError)):  # Python says the latter where memory ends amid an import
+            what = f"What {work.__name__} came to could not be taken in"
+            raise ChildDiedError(what, "Is there memory enough?") from error
         raise
     finally:
         ours.close()

@@ -39,7 +39,7 @@ def _explained(path: Path, write: Callable[[], Published]) -> Published:
     except OSError as error:
         what = "is full" if system.is_disk_full(error) else f"cannot be written: {error.strerror}"
         raise DegradedError(f"The disk of {path} {what}", "The last version stays current.") from error
-    except (MemoryError, SystemError) as error:  # the latter by Python itself, where memory ends amid an import
+    except MemoryError as error:
         what = f"There is too little memory to write {path}"
         raise DegradedError(what, "The last version stays current.") from error
 

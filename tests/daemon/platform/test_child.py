@@ -46,6 +46,31 @@ def test_a_child_that_dies_is_told() -> None:
         run_in_child(os._exit, 3)
 
 
+class Unwelcome:
+    """An answer that is not taken in."""
+
+    def __init__(self, fault: type[Exception]) -> None:
+        self.fault = fault
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _fail, (self.fault,)
+
+
+def _fail(fault: type[Exception]) -> None:
+    raise fault
+
+
+def _give_back(fault: type[Exception]) -> Unwelcome:
+    return Unwelcome(fault)
+
+
+@pytest.mark.parametrize("fault", [MemoryError, SystemError])
+def test_an_answer_that_there_is_no_memory_for_is_told(fault: type[Exception]) -> None:
+    """Python says the one or the other; it may pass, and is no bug."""
+    with pytest.raises(ChildDiedError, match="could not be taken in"):
+        run_in_child(_give_back, fault)
+
+
 @pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGINT])
 def test_work_does_not_outlive_whoever_waits_for_it(tmp_path: Path, by: signal.Signals) -> None:
     """When the parent is killed or interrupted, the child stops writing."""
