@@ -17,6 +17,7 @@ from melwatch.manifest.database import get_meta, set_meta, writing
 from melwatch.platform.child import ChildDiedError
 from melwatch.publishing import publication
 from melwatch.publishing.foresight import in_turns
+from melwatch.publishing.publication import Leave
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -134,7 +135,7 @@ class Meanwhile:
     def settle(self, left: Sequence[SeenFile]) -> list[SeenFile]:
         """Place the songs of all files, now that they have been read; return those left in a better order."""
         awaited = frozenset(file.path for file in left)
-        found = publication.publish(self.shop, self.db, self.now, may_write=False, awaited=awaited)
+        found = publication.publish(self.shop, self.db, self.now, Leave(may_write=False, awaited=awaited))
         self.last = found.after(self.last)
         self.when.is_settled = True
         songs, splits = tracks.songs_by_path(self.db), ledger.placements(self.db)
@@ -151,13 +152,8 @@ class Meanwhile:
         began_s, is_written = time.monotonic(), False
         self._count()
         try:
-            found = publication.publish(
-                self.shop,
-                self.db,
-                self.now,
-                may_begin=self.may_begin,
-                awaited=frozenset(file.path for file in left),
-            )
+            leave = Leave(may_begin=self.may_begin, awaited=frozenset(file.path for file in left))
+            found = publication.publish(self.shop, self.db, self.now, leave)
             is_written = found.is_published
         except (DegradedError, ChildDiedError) as trouble:
             log.warning("%s. What there is is published later", trouble.what)

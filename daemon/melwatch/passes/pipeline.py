@@ -18,6 +18,7 @@ from melwatch.passes.early import Meanwhile, first_early_s, note_complete
 from melwatch.passes.intake import Intake
 from melwatch.passes.look import look, look_anew
 from melwatch.publishing import publication
+from melwatch.publishing.publication import Leave
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -254,17 +255,15 @@ class Pipeline:
         meanwhile = intake.meanwhile
         earlier = meanwhile.last if meanwhile is not None else None
         for attempt in range(_MOST_REPAIRS):
-            found = publication.publish(
-                intake.shop,
-                self.db,
-                now,
+            leave = Leave(
                 is_forced=is_damaged,
                 may_write=(may_publish() and (meanwhile is None or not taken.awaited or meanwhile.is_wanted()))
                 or (taken.is_short_of_space and not intake.shop.recipe.is_past),
                 may_begin=may_begin,
-                awaited=taken.awaited,
                 may_decide=not taken.awaited or (meanwhile is not None and meanwhile.when.is_settled),
+                awaited=taken.awaited,
             )
+            found = publication.publish(intake.shop, self.db, now, leave)
             lost, earlier = found.lost, found.after(earlier)
             if lost is None:
                 if meanwhile is not None and taken.awaited and found.is_published:

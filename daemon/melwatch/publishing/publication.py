@@ -86,47 +86,30 @@ class Publication:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leave:
-    """What may be done: publish though nothing differs, write at all, make a dataset where none is, decide anything.
+    """What may be done.
 
-    While files are `awaited`, whose songs are still to be extracted, what comes of it is an early version.
+    While files are `awaited`, whose songs are still to be extracted, what comes of it is an early version, which is
+    not for the schedule: without `may_write` it only settles splits and classes, without `may_decide` not even that.
     """
 
     is_forced: bool = False
+    """Publish though nothing differs."""
     may_write: bool = True
+    """Write a version; otherwise only tell whether that is due."""
     may_begin: bool = True
+    """Make a dataset where none is."""
     may_decide: bool = True
     awaited: frozenset[RelPath] = frozenset()
 
 
-def publish(
-    shop: Workshop,
-    db: Connection,
-    now: datetime,
-    *,
-    is_forced: bool = False,
-    may_write: bool = True,
-    may_begin: bool = True,
-    awaited: Collection[RelPath] = (),
-    may_decide: bool = True,
-) -> Publication:
-    """Publish a new version if it would differ from the current one, or if `is_forced`.
-
-    Without `may_write` only tell whether that is due; without `may_begin` make no dataset where none is.
-    While files are `awaited`, whose songs are still to be extracted, it is an early version, which is not for
-    the schedule: without `may_write` it only settles splits and classes, without `may_decide` not even that.
+def publish(shop: Workshop, db: Connection, now: datetime, leave: Leave) -> Publication:
+    """Publish a new version, as far as that may be, if it would differ from the current one.
 
     Raises `DegradedError` where the disk of the dataset is full.
     """
-    leave = Leave(
-        is_forced=is_forced,
-        may_write=may_write,
-        may_begin=may_begin,
-        may_decide=may_decide,
-        awaited=frozenset(awaited),
-    )
     renamed, epoch = follow_config(db, shop.genres), begin_asked_epoch(shop, db, now)
     recipes.note_recipe(db, shop.recipe.id, shop.recipe.to_json())
-    published = None if is_forced or leave.awaited else _as_before(shop, db, leave)
+    published = None if leave.is_forced or leave.awaited else _as_before(shop, db, leave)
     if published is None and tracks.count(db) < LARGE_TRACKS:
         published = _publish(shop, db, now, leave, write_apart)
     elif published is None:
