@@ -25,6 +25,8 @@ from melwatch.manifest.database import writing
 from melwatch.passes import renewal
 from melwatch.passes.patience import Patience
 from melwatch.progress import Unwatched
+from melwatch.publishing import publication
+from melwatch.publishing.press import write_apart
 from melwatch.spectrogram import recipe
 from melwatch.track import RelPath
 from running import Rig, files_below
@@ -33,6 +35,8 @@ from workshops import workshop
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from melwatch.dataset.fingerprint import Prints
+    from melwatch.edition import Edition, Published
     from melwatch.passes.pipeline import Passed
     from melwatch.passes.workshop import Workshop
 
@@ -386,8 +390,17 @@ def test_a_full_disk_holds_nothing_up_but_the_change(tmp_path: Path, monkeypatch
 
 
 @pytest.mark.parametrize("is_changing_over", [False, True])
-def test_what_a_pass_did_before_it_had_to_begin_again_is_told(tmp_path: Path, *, is_changing_over: bool) -> None:
-    """A new epoch and renamed genres are news once only, be it a change of the recipe or a loss that comes between."""
+def test_what_a_pass_did_before_it_had_to_begin_again_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_changing_over: bool
+) -> None:
+    """What it decided is news once, and what it wrote counts once, be it a new recipe or a loss that comes between."""
+    written: list[int] = []
+
+    def write(path: Path, edition: Edition, digests: Prints, *, may_begin: bool) -> Published:
+        published = write_apart(path, edition, digests, may_begin=may_begin)
+        written.append(published.bytes_written)
+        return published
+
     library(tmp_path / "music", {"Rock": songs(7), "Jazz": songs(6, first=20)})
     run_pass(workshop(tmp_path))
     shop = half_precise(tmp_path) if is_changing_over else workshop(tmp_path)
@@ -400,6 +413,8 @@ def test_what_a_pass_did_before_it_had_to_begin_again_is_told(tmp_path: Path, *,
         with writing(pipeline.db):
             epochs.ask_for_epoch(pipeline.db, "spring")
         (tmp_path / "music" / "Jazz").rename(tmp_path / "music" / "Swing")
+        monkeypatch.setattr(publication, "write_apart", write)
         report = pipeline.run_pass(datetime.now(UTC)).report
     assert (report.is_published, report.balance) == (True, {"in_dataset": 13})
     assert (report.new_epoch, report.renamed_genres) == ("spring", {"Jazz": "Swing"})
+    assert report.bytes_written == sum(written)

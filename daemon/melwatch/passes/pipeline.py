@@ -148,10 +148,8 @@ class Pipeline:
                 passed = replace(passed, trouble=trouble)
         left = renewal.find_change(self.shop, self.db)
         if left is not None and left.is_ready and not is_patient:
-            first = passed.report
             second = self._run_pass(self.shop, now, may_publish, EVERYTHING, (), is_damaged=False, may_begin=False)
             passed = replace(second, report=report.of_both(passed.report, second.report))
-            passed = replace(passed, report=report.of_both(first, passed.report))
             left = renewal.find_change(self.shop, self.db)
         is_more = is_more or (left is not None and left.is_ready)
         told = left.to_json() if left is not None else None
